@@ -1,0 +1,3 @@
+//! The IonVM runtime.
+
+pub mod bytecode;
