@@ -1,3 +1,6 @@
 //! The IonVM runtime.
 
 pub mod bytecode;
+pub mod link;
+pub mod program;
+pub mod value;

@@ -1,6 +1,7 @@
 //! Bytecode as files have it: op table, constants, encoding, text form, verification.
 
 pub mod constant;
+pub mod flow;
 pub mod ops;
 
 pub use constant::{ConstValue, Pattern};

@@ -1,0 +1,134 @@
+//! A linked program: what the engines run.
+//!
+//! Linking (see [`crate::link`]) turns the verified functions of a package into one flat list,
+//! resolves the constant of every LOAD_CONST, and fixes each function's frame layout. A `Program` is
+//! immutable and shared by all workers and engines.
+//!
+//! Invariant: everything in here comes from functions that passed the verifier, so register
+//! numbers are below `layout.words`, jump targets are at most `code.len()`, and ids are in range.
+
+use crate::bytecode::Instr;
+use crate::bytecode::flow::Flow;
+use crate::value::Value;
+use std::sync::OnceLock;
+
+/// Index of a function in [`Program::functions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FuncId(pub u32);
+
+/// Index of a library function in [`Program::natives`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NativeId(pub u32);
+
+/// What a LOAD_CONST loads, resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Konst {
+    /// A value that is the same each time: number, atom, boolean, unit, undefined, function, or a
+    /// pointer to an immortal literal (string, complex, tuple of immutable parts).
+    Value(Value),
+    /// A container that is copied afresh each time: index into [`Program::templates`].
+    Fresh(u32),
+    /// Handle of the running process.
+    SelfPid,
+    /// Number of the running process.
+    PidNumber,
+    /// How many processes were ever started.
+    ProcessCount,
+    /// How many time slices were handed out.
+    SchedulerPasses,
+    /// The object that the frame is bound to.
+    This,
+}
+
+/// Where a frame keeps what: visible registers first, then hidden ones.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct FrameLayout {
+    /// Visible registers that the code mentions: `0..used`.
+    pub used: u16,
+    /// Hidden register of the bound object, if the code can see it.
+    pub this: Option<u16>,
+    /// Hidden registers that keep the first value of a captured name, for names that more than one
+    /// execution of MAKE_CLOSURE may capture: per MAKE_CLOSURE (by instruction index) one entry for
+    /// each capture. They start as [`Value::ABSENT`].
+    pub cells: Vec<(u32, Vec<Option<u16>>)>,
+    /// First cell; cells are `first_cell..words`.
+    pub first_cell: u16,
+    /// All registers, hidden ones included.
+    pub words: u16,
+}
+
+impl FrameLayout {
+    /// The cells of the MAKE_CLOSURE at `pc`.
+    pub fn cells_at(&self, pc: u32) -> &[Option<u16>] {
+        match self.cells.binary_search_by_key(&pc, |(at, _)| *at) {
+            Ok(found) => &self.cells[found].1,
+            Err(_) => &[],
+        }
+    }
+}
+
+/// What a [`Function`] does.
+#[derive(Debug)]
+pub enum Code {
+    /// Instructions of the file, in order; index = program counter.
+    Bytecode(Bytecode),
+    /// An alias of a library function.
+    Native(NativeId),
+}
+
+/// The linked body of a bytecode function.
+#[derive(Debug)]
+pub struct Bytecode {
+    /// Verified instructions.
+    pub instrs: Vec<Instr>,
+    /// For each LOAD_CONST (by instruction index) its resolved constant, else `None`.
+    pub konsts: Vec<Option<Konst>>,
+    /// For each OBJECT_INIT property and MATCH pattern, see [`crate::link`].
+    pub literals: crate::link::Literals,
+    /// Frame layout.
+    pub layout: FrameLayout,
+    /// Number of leading registers that are read before they are written: what a caller must pass.
+    pub params: u16,
+    /// Control flow and liveness, computed at first use.
+    pub(crate) flow: OnceLock<Flow>,
+}
+
+impl Bytecode {
+    /// Control flow and liveness of this function.
+    pub fn flow(&self) -> &Flow {
+        self.flow.get_or_init(|| Flow::new(&self.instrs, &self.konsts, &self.layout))
+    }
+}
+
+/// A linked function.
+#[derive(Debug)]
+pub struct Function {
+    /// Its own index.
+    pub id: FuncId,
+    /// Class that it came from.
+    pub class: String,
+    /// Name, if it has one.
+    pub name: Option<String>,
+    /// Declared parameters.
+    pub arity: u32,
+    /// What it does.
+    pub code: Code,
+}
+
+impl Function {
+    /// `CLASS:NAME` or `CLASS`, for stack traces.
+    pub fn qualified_name(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{}:{}", self.class, name),
+            None => self.class.clone(),
+        }
+    }
+
+    /// The linked body, if this is a bytecode function.
+    pub fn bytecode(&self) -> Option<&Bytecode> {
+        match &self.code {
+            Code::Bytecode(body) => Some(body),
+            Code::Native(_) => None,
+        }
+    }
+}
