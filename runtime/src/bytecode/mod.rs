@@ -1,11 +1,49 @@
 //! Bytecode as files have it: op table, constants, encoding, text form, verification.
 
 pub mod constant;
+pub mod decode;
+pub mod encode;
 pub mod flow;
+pub mod near;
+pub mod number;
+pub mod operand;
 pub mod ops;
+pub mod resolve;
+pub mod verify;
 
-pub use constant::{ConstValue, Pattern};
+pub use constant::{ConstValue, MAX_DEPTH, Pattern};
+pub use decode::{DecodeError, DecodeErrorKind};
+pub use encode::EncodeError;
+pub use operand::Visitor;
 pub use ops::{Access, Instr};
+pub use resolve::{FunctionIndex, entry_point};
+pub use verify::{VerifyError, VerifyErrorKind, verify_function, verify_package};
+
+/// How a class file is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// One function and nothing else.
+    Single,
+    /// A header, a count and any number of functions.
+    Multi,
+}
+
+/// A decoded class file. Its name is not inside: the package knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassFile {
+    /// The layout it was read from and is written in.
+    pub variant: Variant,
+    /// The functions in file order; exactly one in the single variant.
+    pub functions: Vec<Function>,
+}
+
+impl ClassFile {
+    /// A class in the layout that is customary for its number of functions: single for one.
+    pub fn new(functions: Vec<Function>) -> ClassFile {
+        let variant = if functions.len() == 1 { Variant::Single } else { Variant::Multi };
+        ClassFile { variant, functions }
+    }
+}
 
 /// The body of a [`Function`].
 #[derive(Clone, Debug, PartialEq)]

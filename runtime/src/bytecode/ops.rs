@@ -148,6 +148,27 @@ pub enum Access {
     ProtectedReadonly = 3,
 }
 
+impl Access {
+    /// All levels, in order of their bytes.
+    pub const ALL: [Access; 4] =
+        [Access::Public, Access::Readonly, Access::Protected, Access::ProtectedReadonly];
+
+    /// The level of an access byte.
+    pub fn from_byte(byte: u8) -> Option<Access> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+
+    /// The name in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::Public => "Public",
+            Access::Readonly => "Readonly",
+            Access::Protected => "Protected",
+            Access::ProtectedReadonly => "ProtectedReadonly",
+        }
+    }
+}
+
 /// One property of an OBJECT_INIT.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PropInit {

@@ -1,0 +1,413 @@
+//! Verification: what decoding cannot see.
+//!
+//! The contract **verified bytecode only**: of a function that [`verify_function`] accepted, every
+//! register number is below [`Function::register_count`], which is at most [`MAX_REGISTERS`]; every
+//! jump target is in `0..=count`, where `count` means the implicit return; lists of registers have at
+//! most [`MAX_LIST`] elements; constants and patterns nest at most [`MAX_DEPTH`] levels. Interpreter
+//! and compilers rely on it and check nothing of it again.
+
+use super::constant::{ConstValue, MAX_DEPTH, Pattern};
+use super::near::{hint, near_names};
+use super::operand::Visitor;
+use super::ops::{Offset, Reg};
+use super::resolve::{FUNCTION_REF, FunctionIndex, STDLIB, entry_point};
+use super::{Body, Function, Instr};
+use crate::ionpack::{Class, Package};
+use std::collections::HashSet;
+use std::fmt;
+
+/// Most registers a function may have.
+pub const MAX_REGISTERS: u32 = 65535;
+
+/// Most registers a list operand may name.
+pub const MAX_LIST: usize = 65535;
+
+/// Most instructions a function may have.
+pub const MAX_INSTRUCTIONS: usize = 1 << 24;
+
+/// Warnings beyond this number come without suggestions, which cost time.
+const MAX_HINTS: usize = 32;
+
+/// Why a package or a function is refused, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyError {
+    /// Name of the class.
+    pub class: Option<String>,
+    /// Name of the function as shown in texts.
+    pub function: Option<String>,
+    /// Index of the instruction in its function.
+    pub instruction: Option<usize>,
+    /// What is wrong.
+    pub kind: VerifyErrorKind,
+}
+
+/// What the verifier refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifyErrorKind {
+    /// An instruction names a register that the frame does not have.
+    Register {
+        /// The register.
+        reg: Reg,
+        /// Registers of the frame.
+        count: u64,
+    },
+    /// The function asks for more than [`MAX_REGISTERS`].
+    TooManyRegisters(u64),
+    /// A jump leads before the first or beyond the end of the instructions.
+    JumpTarget {
+        /// Index of the target.
+        target: i64,
+        /// Instructions of the function.
+        count: usize,
+    },
+    /// A list operand is longer than [`MAX_LIST`].
+    ListTooLong(usize),
+    /// The function has more than [`MAX_INSTRUCTIONS`].
+    TooManyInstructions(usize),
+    /// A constant or a pattern is nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// Two functions of one class have this name, or both have none.
+    DuplicateFunction(Option<String>),
+    /// Two classes have this name.
+    DuplicateClass(String),
+    /// The manifest names no main class.
+    NoMainClass,
+    /// There is no class of the name that the manifest gives.
+    MissingMainClass {
+        /// The name.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// The main class has no such function.
+    MissingEntryPoint {
+        /// The name.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// The function to start with is a native alias.
+    NativeEntryPoint {
+        /// Its name.
+        name: String,
+    },
+    /// No `Entry-Point` is given, and `main`, one of several functions, has parameters.
+    MainTakesParameters {
+        /// How many.
+        arity: u32,
+    },
+}
+
+impl From<VerifyErrorKind> for VerifyError {
+    fn from(kind: VerifyErrorKind) -> Self {
+        VerifyError { class: None, function: None, instruction: None, kind }
+    }
+}
+
+impl fmt::Display for VerifyErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register { reg, count } => {
+                write!(f, "register r{reg} is beyond the frame's {count} registers; declare more extra registers")
+            }
+            Self::TooManyRegisters(count) => {
+                write!(f, "{count} registers are more than the allowed {MAX_REGISTERS}; split the function")
+            }
+            Self::JumpTarget { target, count } => {
+                write!(f, "jump to instruction {target} is outside the function's {count}; correct the offset")
+            }
+            Self::ListTooLong(length) => {
+                write!(f, "list of {length} registers is longer than the allowed {MAX_LIST}; split it")
+            }
+            Self::TooManyInstructions(count) => {
+                write!(f, "{count} instructions are more than the allowed {MAX_INSTRUCTIONS}; split the function")
+            }
+            Self::TooDeep => {
+                write!(f, "constant or pattern nested deeper than {MAX_DEPTH} levels; build the value at run time")
+            }
+            Self::DuplicateFunction(Some(name)) => {
+                write!(f, "two functions are called '{}'; rename one", name.escape_debug())
+            }
+            Self::DuplicateFunction(None) => write!(f, "two functions have no name; name one"),
+            Self::DuplicateClass(name) => {
+                write!(f, "two classes are called '{}'; rename one", name.escape_debug())
+            }
+            Self::NoMainClass => {
+                write!(f, "the manifest names no main class; add a line 'Main-Class: NAME'")
+            }
+            Self::MissingMainClass { name, near } => {
+                write!(f, "the package has no main class '{}'{}", name.escape_debug(), hint(near))
+            }
+            Self::MissingEntryPoint { name, near } => {
+                write!(f, "no function '{}' to start with{}", name.escape_debug(), hint(near))
+            }
+            Self::NativeEntryPoint { name } => write!(
+                f,
+                "cannot start with '{}', an alias of a library function; name a bytecode function as Entry-Point",
+                name.escape_debug()
+            ),
+            Self::MainTakesParameters { arity } => {
+                write!(f, "cannot start with 'main', which has {arity} parameters; name it as Entry-Point")
+            }
+        }
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(class) = &self.class {
+            write!(f, "class '{}': ", class.escape_debug())?;
+        }
+        if let Some(function) = &self.function {
+            write!(f, "function '{}': ", function.escape_debug())?;
+        }
+        if let Some(instruction) = self.instruction {
+            write!(f, "instruction {instruction}: ")?;
+        }
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for VerifyError {}
+
+/// What the verifier found in a package that can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The function to start with: index of the class, index of the function in it.
+    pub entry: (usize, usize),
+    /// What will probably fail when it is reached.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something suspicious that does not stop a package from running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Name of the class.
+    pub class: String,
+    /// Name of the function as shown in texts.
+    pub function: String,
+    /// Index of the instruction.
+    pub instruction: usize,
+    /// What is suspicious.
+    pub kind: WarningKind,
+}
+
+/// What the verifier warns about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WarningKind {
+    /// No function is meant by this `__function_ref:` name.
+    UnresolvedFunction {
+        /// The name.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// No library function has this `__stdlib:` name, whatever the case.
+    UnknownNative {
+        /// The name.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (class, function) = (self.class.escape_debug(), self.function.escape_debug());
+        write!(f, "class '{class}': function '{function}': instruction {}: ", self.instruction)?;
+        let (what, name, near) = match &self.kind {
+            WarningKind::UnresolvedFunction { name, near } => ("function", name, near),
+            WarningKind::UnknownNative { name, near } => ("library function", name, near),
+        };
+        write!(f, "no {what} '{}'{}", name.escape_debug(), hint(near))
+    }
+}
+
+/// Checks everything that the contract of this module promises about a function.
+pub fn verify_function(function: &Function) -> Result<(), VerifyError> {
+    let fail = |instruction, kind| VerifyError {
+        function: Some(function.display_name().to_owned()),
+        instruction,
+        ..VerifyError::from(kind)
+    };
+    let registers = function.register_count();
+    if registers > u64::from(MAX_REGISTERS) {
+        return Err(fail(None, VerifyErrorKind::TooManyRegisters(registers)));
+    }
+    let Body::Bytecode(code) = &function.body else { return Ok(()) };
+    if code.len() > MAX_INSTRUCTIONS {
+        return Err(fail(None, VerifyErrorKind::TooManyInstructions(code.len())));
+    }
+    for (index, instr) in code.iter().enumerate() {
+        let mut checker = Checker { registers, index, count: code.len(), error: None };
+        instr.visit(&mut checker);
+        if let Some(kind) = checker.error {
+            return Err(fail(Some(index), kind));
+        }
+    }
+    Ok(())
+}
+
+/// Checks one instruction and keeps the first error.
+struct Checker {
+    registers: u64,
+    index: usize,
+    count: usize,
+    error: Option<VerifyErrorKind>,
+}
+
+impl Checker {
+    fn require(&mut self, good: bool, kind: VerifyErrorKind) {
+        if !good && self.error.is_none() {
+            self.error = Some(kind);
+        }
+    }
+
+    fn register(&mut self, reg: Reg) {
+        let count = self.registers;
+        self.require(u64::from(reg) < count, VerifyErrorKind::Register { reg, count });
+    }
+}
+
+impl Visitor for Checker {
+    fn read(&mut self, reg: Reg) {
+        self.register(reg);
+    }
+    fn write(&mut self, reg: Reg) {
+        self.register(reg);
+    }
+    fn jump(&mut self, offset: Offset) {
+        let (target, count) = (self.index as i64 + i64::from(offset.0), self.count);
+        let inside = (0..=count as i64).contains(&target);
+        self.require(inside, VerifyErrorKind::JumpTarget { target, count });
+    }
+    fn list(&mut self, length: usize) {
+        self.require(length <= MAX_LIST, VerifyErrorKind::ListTooLong(length));
+    }
+    fn load(&mut self, value: &ConstValue) {
+        self.constant(value);
+    }
+    fn constant(&mut self, value: &ConstValue) {
+        self.require(constant_fits(value, MAX_DEPTH), VerifyErrorKind::TooDeep);
+    }
+    fn pattern(&mut self, pattern: &Pattern) {
+        self.require(pattern_fits(pattern, MAX_DEPTH), VerifyErrorKind::TooDeep);
+    }
+}
+
+fn constant_fits(value: &ConstValue, levels: usize) -> bool {
+    match value {
+        ConstValue::Array(items) | ConstValue::Tuple(items) => {
+            levels > 0 && items.iter().all(|item| constant_fits(item, levels - 1))
+        }
+        ConstValue::Object(props) => {
+            levels > 0 && props.iter().all(|(_, value, _)| constant_fits(value, levels - 1))
+        }
+        _ => true,
+    }
+}
+
+fn pattern_fits(pattern: &Pattern, levels: usize) -> bool {
+    match pattern {
+        Pattern::Wildcard => true,
+        Pattern::Value(value) => constant_fits(value, levels),
+        Pattern::Tuple(items) | Pattern::Array(items) => {
+            levels > 0 && items.iter().all(|item| pattern_fits(item, levels - 1))
+        }
+        Pattern::Tagged(_, inner) => levels > 0 && pattern_fits(inner, levels - 1),
+    }
+}
+
+/// Checks a package: every function, names, entry point; and looks for suspicious references.
+///
+/// `natives` are the names of the known library functions. Returns all errors, at most one for
+/// each function.
+pub fn verify_package(package: &Package, natives: &[&str]) -> Result<Report, Vec<VerifyError>> {
+    let mut errors = Vec::new();
+    let mut names = HashSet::new();
+    for class in &package.classes {
+        if !names.insert(class.name.as_str()) {
+            errors.push(VerifyErrorKind::DuplicateClass(class.name.clone()).into());
+        }
+        verify_class(class, &mut errors);
+    }
+    match entry_point(package) {
+        Ok(entry) if errors.is_empty() => {
+            Ok(Report { entry, warnings: find_warnings(package, natives) })
+        }
+        Ok(_) => Err(errors),
+        Err(error) => {
+            errors.push(error);
+            Err(errors)
+        }
+    }
+}
+
+fn verify_class(class: &Class, errors: &mut Vec<VerifyError>) {
+    let mut names = HashSet::new();
+    for function in &class.file.functions {
+        let duplicate = !names.insert(function.name.as_deref());
+        let duplicate =
+            duplicate.then(|| VerifyErrorKind::DuplicateFunction(function.name.clone()).into());
+        let found = verify_function(function).err().into_iter().chain(duplicate);
+        errors.extend(found.map(|error| VerifyError { class: Some(class.name.clone()), ..error }));
+    }
+}
+
+fn find_warnings(package: &Package, natives: &[&str]) -> Vec<Warning> {
+    let index = FunctionIndex::of_package(package);
+    let natives_lower: HashSet<String> = natives.iter().map(|name| name.to_lowercase()).collect();
+    let mut warnings = Vec::new();
+    for class in &package.classes {
+        for function in &class.file.functions {
+            let Body::Bytecode(code) = &function.body else { continue };
+            for (instruction, instr) in code.iter().enumerate() {
+                let Some(atom) = loaded_atom(instr) else { continue };
+                let hints = warnings.len() < MAX_HINTS;
+                let kind = if let Some(name) = atom.strip_prefix(FUNCTION_REF) {
+                    if index.resolve(name, &class.name).is_some() {
+                        continue;
+                    }
+                    let near = near_reference(&index, name, hints);
+                    WarningKind::UnresolvedFunction { name: name.to_owned(), near }
+                } else if let Some(name) = atom.strip_prefix(STDLIB) {
+                    if natives_lower.contains(&name.to_lowercase()) {
+                        continue;
+                    }
+                    let near = near_names(name, natives.iter().copied().filter(|_| hints));
+                    WarningKind::UnknownNative { name: name.to_owned(), near: owned(near) }
+                } else {
+                    continue;
+                };
+                let (class, function) = (class.name.clone(), function.display_name().to_owned());
+                warnings.push(Warning { class, function, instruction, kind });
+            }
+        }
+    }
+    warnings
+}
+
+fn loaded_atom(instr: &Instr) -> Option<&str> {
+    match instr {
+        Instr::LoadConst { value, .. } => match &value.0 {
+            ConstValue::Atom(atom) => Some(atom),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn near_reference(index: &FunctionIndex<'_>, name: &str, hints: bool) -> Vec<String> {
+    if !hints {
+        return Vec::new();
+    }
+    let function = name.rsplit(':').next().unwrap_or(name);
+    let mut near = near_names(function, index.function_names());
+    near.extend(near_names(name, index.class_names()));
+    near.truncate(3);
+    owned(near)
+}
+
+fn owned(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
+}
