@@ -1,21 +1,27 @@
 //! Bytecode as files have it: op table, constants, encoding, text form, verification.
 
+pub mod asm;
 pub mod constant;
 pub mod decode;
+pub mod disasm;
 pub mod encode;
 pub mod flow;
 pub mod near;
 pub mod number;
 pub mod operand;
 pub mod ops;
+pub mod reference;
 pub mod resolve;
 pub mod verify;
 
+pub use asm::{AsmError, assemble_class, assemble_function, assemble_package};
 pub use constant::{ConstValue, MAX_DEPTH, Pattern};
 pub use decode::{DecodeError, DecodeErrorKind};
+pub use disasm::{Style, disassemble_class, disassemble_function, disassemble_package};
 pub use encode::EncodeError;
 pub use operand::Visitor;
 pub use ops::{Access, Instr};
+pub use reference::{OPS, OpInfo, reference_markdown};
 pub use resolve::{FunctionIndex, entry_point};
 pub use verify::{VerifyError, VerifyErrorKind, verify_function, verify_package};
 

@@ -1,10 +1,12 @@
 //! The operand kinds of the op table, each with everything the format layer does with it.
 //!
-//! Encoder, decoder and the visitor loop over a row's operands and call these methods; a new kind of
+//! Encoder, decoder, disassembler, assembler and the visitor loop over a row's operands and call these methods; a new kind of
 //! operand is one more `impl` here and nothing else.
 
+use super::asm::{AsmError, Parser};
 use super::constant::{ConstValue, Pattern};
 use super::decode::{self, DecodeError, Input};
+use super::disasm::Printer;
 use super::encode::{self, EncodeError, Output};
 use super::ops::{
     Arms, Captures, ConstOperand, Dst, Instr, Offset, ProcessNumber, PropInit, PropValue, Props,
@@ -18,6 +20,10 @@ pub(super) trait Operand: Sized {
     fn decode(input: &mut Input<'_>) -> Result<Self, DecodeError>;
     /// Writes the operand.
     fn encode(&self, out: &mut Output) -> Result<(), EncodeError>;
+    /// Prints the operand.
+    fn print(&self, printer: &mut Printer);
+    /// Reads the operand from text.
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError>;
     /// Shows the parts to `visitor`, in file order.
     fn visit(&self, visitor: &mut impl Visitor);
 }
@@ -66,6 +72,12 @@ impl Operand for Dst {
         out.u32(self.0);
         Ok(())
     }
+    fn print(&self, printer: &mut Printer) {
+        printer.reg(self.0);
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        Ok(Dst(parser.reg()?))
+    }
     fn visit(&self, visitor: &mut impl Visitor) {
         visitor.write(self.0);
     }
@@ -78,6 +90,12 @@ impl Operand for Src {
     fn encode(&self, out: &mut Output) -> Result<(), EncodeError> {
         out.u32(self.0);
         Ok(())
+    }
+    fn print(&self, printer: &mut Printer) {
+        printer.reg(self.0);
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        Ok(Src(parser.reg()?))
     }
     fn visit(&self, visitor: &mut impl Visitor) {
         visitor.read(self.0);
@@ -94,6 +112,12 @@ impl Operand for RegList {
             Ok(())
         })
     }
+    fn print(&self, printer: &mut Printer) {
+        printer.list(("[", "]"), &self.0, |printer, reg| printer.reg(*reg));
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        Ok(RegList(parser.list("[", ']', Parser::reg)?))
+    }
     fn visit(&self, visitor: &mut impl Visitor) {
         visitor.list(self.0.len());
         self.0.iter().for_each(|&reg| visitor.read(reg));
@@ -108,6 +132,12 @@ impl Operand for Offset {
         out.i32(self.0);
         Ok(())
     }
+    fn print(&self, printer: &mut Printer) {
+        printer.text(&self.0.to_string());
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        parser.offset()
+    }
     fn visit(&self, visitor: &mut impl Visitor) {
         visitor.jump(*self);
     }
@@ -121,6 +151,12 @@ impl Operand for ProcessNumber {
         out.u32(self.0);
         Ok(())
     }
+    fn print(&self, printer: &mut Printer) {
+        printer.text(&format!("process{}", self.0));
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        Ok(ProcessNumber(parser.numbered("process", "a process such as 'process1'")?))
+    }
     fn visit(&self, _: &mut impl Visitor) {}
 }
 
@@ -130,6 +166,12 @@ impl Operand for ConstOperand {
     }
     fn encode(&self, out: &mut Output) -> Result<(), EncodeError> {
         encode::constant(out, &self.0)
+    }
+    fn print(&self, printer: &mut Printer) {
+        printer.constant(&self.0);
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        Ok(ConstOperand(parser.constant()?))
     }
     fn visit(&self, visitor: &mut impl Visitor) {
         visitor.load(&self.0);
@@ -146,6 +188,30 @@ impl Operand for Arms {
             encode::pattern(out, pattern)?;
             offset.encode(out)
         })
+    }
+    fn print(&self, printer: &mut Printer) {
+        printer.list(("[", "]"), &self.0, |printer, (pattern, offset)| {
+            printer.text("(");
+            printer.pattern(pattern);
+            printer.text(", ");
+            offset.print(printer);
+            printer.text(")");
+        });
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        let arm = |parser: &mut Parser<'_>| {
+            parser.expect("(")?;
+            parser.space();
+            let pattern = parser.pattern()?;
+            parser.space();
+            parser.expect(",")?;
+            parser.space();
+            let offset = Offset::parse(parser)?;
+            parser.space();
+            parser.expect(")")?;
+            Ok((pattern, offset))
+        };
+        Ok(Arms(parser.list("[", ']', arm)?))
     }
     fn visit(&self, visitor: &mut impl Visitor) {
         for (pattern, offset) in &self.0 {
@@ -179,6 +245,30 @@ impl Operand for Props {
             Ok(())
         })
     }
+    fn print(&self, printer: &mut Printer) {
+        printer.list(("{", "}"), &self.0, |printer, prop| {
+            printer.name(&prop.key);
+            printer.text(":");
+            match &prop.value {
+                PropValue::Reg(reg) => printer.reg(*reg),
+                PropValue::Const(value) => printer.constant(value),
+            }
+            printer.access(prop.access);
+        });
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        let prop = |parser: &mut Parser<'_>| {
+            let key = parser.name_until(":")?;
+            parser.space();
+            let value = if parser.at("r") {
+                PropValue::Reg(parser.reg()?)
+            } else {
+                PropValue::Const(parser.constant()?)
+            };
+            Ok(PropInit { key, value, access: parser.access()? })
+        };
+        Ok(Props(parser.list("{", '}', prop)?))
+    }
     fn visit(&self, visitor: &mut impl Visitor) {
         for prop in &self.0 {
             match &prop.value {
@@ -208,6 +298,13 @@ impl Operand for Scope {
     fn encode(&self, out: &mut Output) -> Result<(), EncodeError> {
         out.string(&self.0)
     }
+    fn print(&self, printer: &mut Printer) {
+        printer.atom(&self.0);
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        let double = parser.at("\"");
+        Ok(Scope(if double { parser.quoted()? } else { parser.atom()? }))
+    }
     fn visit(&self, _: &mut impl Visitor) {}
 }
 
@@ -222,6 +319,21 @@ impl Operand for Captures {
             out.u32(*reg);
             Ok(())
         })
+    }
+    fn print(&self, printer: &mut Printer) {
+        printer.list(("[", "]"), &self.0, |printer, (name, reg)| {
+            printer.name(name);
+            printer.text(":");
+            printer.reg(*reg);
+        });
+    }
+    fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
+        let capture = |parser: &mut Parser<'_>| {
+            let name = parser.name_until(":")?;
+            parser.space();
+            Ok((name, parser.reg()?))
+        };
+        Ok(Captures(parser.list("[", ']', capture)?))
     }
     fn visit(&self, visitor: &mut impl Visitor) {
         visitor.list(self.0.len());
