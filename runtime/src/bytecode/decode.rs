@@ -12,7 +12,10 @@ use super::operand::Operand;
 use super::ops::{Access, Instr};
 use super::{Body, ClassFile, Function, Variant};
 use crate::ion_ops;
-use std::fmt;
+
+mod error;
+
+pub use error::{DecodeError, DecodeErrorKind};
 
 /// The first eight bytes of a class file of the multi variant.
 pub const MAGIC: [u8; 8] = *b"IONBC\x01\x00\x00";
@@ -29,105 +32,6 @@ const MIN_FUNCTION: usize = 14;
 /// No list reserves room for more elements than this before it has read them.
 const MAX_RESERVE: usize = 64;
 
-/// Why bytes are not a class file, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError {
-    /// What is wrong.
-    pub kind: DecodeErrorKind,
-    /// Offset in the class file of the field that is wrong.
-    pub offset: usize,
-    /// Name of the class, filled in by the package reader.
-    pub class: Option<String>,
-    /// Index of the function in its class.
-    pub function: Option<usize>,
-    /// Index of the instruction in its function.
-    pub instruction: Option<usize>,
-}
-
-/// What can be wrong with the bytes of a class file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DecodeErrorKind {
-    /// The file ends inside a field.
-    UnexpectedEnd {
-        /// Bytes the field needs.
-        needed: usize,
-        /// Bytes that are left.
-        left: usize,
-    },
-    /// The file begins like the magic number of the multi variant and goes on differently.
-    BadMagic,
-    /// The version field of the multi variant is not [`VERSION`].
-    UnsupportedVersion(u32),
-    /// Bytes follow the last function.
-    TrailingBytes(usize),
-    /// No instruction has this opcode.
-    BadOpcode(u8),
-    /// A tag byte without a meaning.
-    BadTag {
-        /// What the tag selects.
-        what: &'static str,
-        /// The byte found.
-        tag: u8,
-    },
-    /// A text that is not UTF-8.
-    BadUtf8,
-    /// A count that the bytes that remain cannot hold.
-    CountTooLarge {
-        /// What is counted.
-        what: &'static str,
-        /// The count found.
-        count: u32,
-        /// Bytes that are left.
-        left: usize,
-    },
-    /// A constant or a pattern nested deeper than [`MAX_DEPTH`].
-    TooDeep,
-}
-
-impl fmt::Display for DecodeErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DAMAGED: &str = "the file is damaged, build it again";
-        match self {
-            Self::UnexpectedEnd { needed, left } => {
-                write!(f, "file ends early: {needed} bytes needed, {left} left; {DAMAGED}")
-            }
-            Self::BadMagic => write!(f, "bad magic number after 'IONBC'; {DAMAGED}"),
-            Self::UnsupportedVersion(found) => {
-                write!(f, "class file version {found} is not supported, only {VERSION}; build it again for version {VERSION}")
-            }
-            Self::TrailingBytes(count) => {
-                write!(f, "{count} bytes after the last function; {DAMAGED}")
-            }
-            Self::BadOpcode(code) => write!(f, "unknown opcode 0x{code:02x}; {DAMAGED}"),
-            Self::BadTag { what, tag } => write!(f, "unknown {what} 0x{tag:02x}; {DAMAGED}"),
-            Self::BadUtf8 => write!(f, "text is not UTF-8; {DAMAGED}"),
-            Self::CountTooLarge { what, count, left } => {
-                write!(f, "{count} {what} do not fit into the {left} bytes left; {DAMAGED}")
-            }
-            Self::TooDeep => {
-                write!(f, "constant or pattern nested deeper than {MAX_DEPTH} levels; build the value at run time")
-            }
-        }
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(class) = &self.class {
-            write!(f, "class '{}', ", class.escape_debug())?;
-        }
-        if let Some(function) = self.function {
-            write!(f, "function {function}, ")?;
-        }
-        if let Some(instruction) = self.instruction {
-            write!(f, "instruction {instruction}, ")?;
-        }
-        write!(f, "byte {}: {}", self.offset, self.kind)
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
 impl ClassFile {
     /// Decodes a class file; all of `bytes` must belong to it.
     ///
@@ -143,12 +47,18 @@ impl ClassFile {
         let mut input = Input::new(bytes);
         let class = if bytes.starts_with(&MAGIC) {
             input.pos = MAGIC.len();
-            ClassFile { variant: Variant::Multi, functions: decode_functions(&mut input)? }
+            ClassFile {
+                variant: Variant::Multi,
+                functions: decode_functions(&mut input)?,
+            }
         } else if bytes.starts_with(MAGIC_PREFIX) {
             return Err(input.error(DecodeErrorKind::BadMagic));
         } else {
             input.function = Some(0);
-            ClassFile { variant: Variant::Single, functions: vec![decode_function(&mut input)?] }
+            ClassFile {
+                variant: Variant::Single,
+                functions: vec![decode_function(&mut input)?],
+            }
         };
         input.function = None;
         match input.left() {
@@ -174,7 +84,11 @@ fn decode_functions(input: &mut Input<'_>) -> Result<Vec<Function>, DecodeError>
 }
 
 fn decode_function(input: &mut Input<'_>) -> Result<Function, DecodeError> {
-    let name = if input.u8()? == 0 { None } else { Some(input.string()?) };
+    let name = if input.u8()? == 0 {
+        None
+    } else {
+        Some(input.string()?)
+    };
     let arity = input.u32()?;
     let extra_regs = input.u32()?;
     let body = match input.tag()? {
@@ -182,7 +96,12 @@ fn decode_function(input: &mut Input<'_>) -> Result<Function, DecodeError> {
         (_, 1) => Body::Native(input.string()?),
         (at, tag) => return Err(input.bad_tag(at, "function kind", tag)),
     };
-    Ok(Function { name, arity, extra_regs, body })
+    Ok(Function {
+        name,
+        arity,
+        extra_regs,
+        body,
+    })
 }
 
 fn decode_code(input: &mut Input<'_>) -> Result<Vec<Instr>, DecodeError> {
@@ -269,7 +188,13 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Input { bytes, pos: 0, depth: 0, function: None, instruction: None }
+        Input {
+            bytes,
+            pos: 0,
+            depth: 0,
+            function: None,
+            instruction: None,
+        }
     }
 
     fn left(&self) -> usize {
@@ -282,7 +207,13 @@ impl<'a> Input<'a> {
 
     fn error_at(&self, offset: usize, kind: DecodeErrorKind) -> DecodeError {
         let (function, instruction) = (self.function, self.instruction);
-        DecodeError { kind, offset, class: None, function, instruction }
+        DecodeError {
+            kind,
+            offset,
+            class: None,
+            function,
+            instruction,
+        }
     }
 
     pub(super) fn bad_tag(&self, at: usize, what: &'static str, tag: u8) -> DecodeError {

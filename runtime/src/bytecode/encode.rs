@@ -26,13 +26,22 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong(length) => {
-                write!(f, "text or list of {length} elements is too long for the format; split it")
+                write!(
+                    f,
+                    "text or list of {length} elements is too long for the format; split it"
+                )
             }
             Self::TooDeep => {
-                write!(f, "constant or pattern nested deeper than {MAX_DEPTH} levels; build the value at run time")
+                write!(
+                    f,
+                    "constant or pattern nested deeper than {MAX_DEPTH} levels; build the value at run time"
+                )
             }
             Self::SingleNeedsOneFunction(count) => {
-                write!(f, "a class of {count} functions cannot use the single variant; use the multi variant")
+                write!(
+                    f,
+                    "a class of {count} functions cannot use the single variant; use the multi variant"
+                )
             }
         }
     }

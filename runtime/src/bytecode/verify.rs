@@ -7,14 +7,15 @@
 //! and compilers rely on it and check nothing of it again.
 
 use super::constant::{ConstValue, MAX_DEPTH, Pattern};
-use super::near::{hint, near_names};
+use super::near::hint;
 use super::operand::Visitor;
 use super::ops::{Offset, Reg};
-use super::resolve::{FUNCTION_REF, FunctionIndex, STDLIB, entry_point};
-use super::{Body, Function, Instr};
-use crate::ionpack::{Class, Package};
-use std::collections::HashSet;
+use super::{Body, Function};
 use std::fmt;
+
+mod package;
+
+pub use package::{Report, Warning, WarningKind, verify_package};
 
 /// Most registers a function may have.
 pub const MAX_REGISTERS: u32 = 65535;
@@ -24,9 +25,6 @@ pub const MAX_LIST: usize = 65535;
 
 /// Most instructions a function may have.
 pub const MAX_INSTRUCTIONS: usize = 1 << 24;
-
-/// Warnings beyond this number come without suggestions, which cost time.
-const MAX_HINTS: usize = 32;
 
 /// Why a package or a function is refused, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +98,12 @@ pub enum VerifyErrorKind {
 
 impl From<VerifyErrorKind> for VerifyError {
     fn from(kind: VerifyErrorKind) -> Self {
-        VerifyError { class: None, function: None, instruction: None, kind }
+        VerifyError {
+            class: None,
+            function: None,
+            instruction: None,
+            kind,
+        }
     }
 }
 
@@ -108,48 +111,98 @@ impl fmt::Display for VerifyErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Register { reg, count } => {
-                write!(f, "register r{reg} is beyond the frame's {count} registers; declare more extra registers")
+                write!(
+                    f,
+                    "register r{reg} is beyond the frame's {count} registers; declare more extra registers"
+                )
             }
             Self::TooManyRegisters(count) => {
-                write!(f, "{count} registers are more than the allowed {MAX_REGISTERS}; split the function")
+                write!(
+                    f,
+                    "{count} registers are more than the allowed {MAX_REGISTERS}; split the function"
+                )
             }
             Self::JumpTarget { target, count } => {
-                write!(f, "jump to instruction {target} is outside the function's {count}; correct the offset")
+                write!(
+                    f,
+                    "jump to instruction {target} is outside the function's {count}; correct the offset"
+                )
             }
             Self::ListTooLong(length) => {
-                write!(f, "list of {length} registers is longer than the allowed {MAX_LIST}; split it")
+                write!(
+                    f,
+                    "list of {length} registers is longer than the allowed {MAX_LIST}; split it"
+                )
             }
             Self::TooManyInstructions(count) => {
-                write!(f, "{count} instructions are more than the allowed {MAX_INSTRUCTIONS}; split the function")
+                write!(
+                    f,
+                    "{count} instructions are more than the allowed {MAX_INSTRUCTIONS}; split the function"
+                )
             }
             Self::TooDeep => {
-                write!(f, "constant or pattern nested deeper than {MAX_DEPTH} levels; build the value at run time")
+                write!(
+                    f,
+                    "constant or pattern nested deeper than {MAX_DEPTH} levels; build the value at run time"
+                )
             }
             Self::DuplicateFunction(Some(name)) => {
-                write!(f, "two functions are called '{}'; rename one", name.escape_debug())
+                write!(
+                    f,
+                    "two functions are called '{}'; rename one",
+                    name.escape_debug()
+                )
             }
             Self::DuplicateFunction(None) => write!(f, "two functions have no name; name one"),
             Self::DuplicateClass(name) => {
-                write!(f, "two classes are called '{}'; rename one", name.escape_debug())
+                write!(
+                    f,
+                    "two classes are called '{}'; rename one",
+                    name.escape_debug()
+                )
             }
             Self::NoMainClass => {
-                write!(f, "the manifest names no main class; add a line 'Main-Class: NAME'")
+                write!(
+                    f,
+                    "the manifest names no main class; add a line 'Main-Class: NAME'"
+                )
             }
             Self::MissingMainClass { name, near } => {
-                write!(f, "the package has no main class '{}'{}", name.escape_debug(), hint(near))
+                let remedy = hint_or(near, "; correct Main-Class in the manifest");
+                write!(
+                    f,
+                    "the package has no main class '{}'{remedy}",
+                    name.escape_debug()
+                )
             }
             Self::MissingEntryPoint { name, near } => {
-                write!(f, "no function '{}' to start with{}", name.escape_debug(), hint(near))
+                let remedy = hint_or(near, "; name one as Entry-Point in the manifest");
+                write!(
+                    f,
+                    "no function '{}' to start with{remedy}",
+                    name.escape_debug()
+                )
             }
             Self::NativeEntryPoint { name } => write!(
                 f,
-                "cannot start with '{}', an alias of a library function; name a bytecode function as Entry-Point",
+                "cannot start with '{}', an alias of a library function; name a bytecode function as Entry-Point in the manifest",
                 name.escape_debug()
             ),
             Self::MainTakesParameters { arity } => {
-                write!(f, "cannot start with 'main', which has {arity} parameters; name it as Entry-Point")
+                write!(
+                    f,
+                    "cannot start with 'main' of arity {arity}; name it as Entry-Point in the manifest"
+                )
             }
         }
+    }
+}
+
+fn hint_or(near: &[String], otherwise: &str) -> String {
+    if near.is_empty() {
+        otherwise.to_owned()
+    } else {
+        hint(near)
     }
 }
 
@@ -170,59 +223,6 @@ impl fmt::Display for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
-/// What the verifier found in a package that can run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The function to start with: index of the class, index of the function in it.
-    pub entry: (usize, usize),
-    /// What will probably fail when it is reached.
-    pub warnings: Vec<Warning>,
-}
-
-/// Something suspicious that does not stop a package from running.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// Name of the class.
-    pub class: String,
-    /// Name of the function as shown in texts.
-    pub function: String,
-    /// Index of the instruction.
-    pub instruction: usize,
-    /// What is suspicious.
-    pub kind: WarningKind,
-}
-
-/// What the verifier warns about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WarningKind {
-    /// No function is meant by this `__function_ref:` name.
-    UnresolvedFunction {
-        /// The name.
-        name: String,
-        /// Names like it.
-        near: Vec<String>,
-    },
-    /// No library function has this `__stdlib:` name, whatever the case.
-    UnknownNative {
-        /// The name.
-        name: String,
-        /// Names like it.
-        near: Vec<String>,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (class, function) = (self.class.escape_debug(), self.function.escape_debug());
-        write!(f, "class '{class}': function '{function}': instruction {}: ", self.instruction)?;
-        let (what, name, near) = match &self.kind {
-            WarningKind::UnresolvedFunction { name, near } => ("function", name, near),
-            WarningKind::UnknownNative { name, near } => ("library function", name, near),
-        };
-        write!(f, "no {what} '{}'{}", name.escape_debug(), hint(near))
-    }
-}
-
 /// Checks everything that the contract of this module promises about a function.
 pub fn verify_function(function: &Function) -> Result<(), VerifyError> {
     let fail = |instruction, kind| VerifyError {
@@ -234,12 +234,19 @@ pub fn verify_function(function: &Function) -> Result<(), VerifyError> {
     if registers > u64::from(MAX_REGISTERS) {
         return Err(fail(None, VerifyErrorKind::TooManyRegisters(registers)));
     }
-    let Body::Bytecode(code) = &function.body else { return Ok(()) };
+    let Body::Bytecode(code) = &function.body else {
+        return Ok(());
+    };
     if code.len() > MAX_INSTRUCTIONS {
         return Err(fail(None, VerifyErrorKind::TooManyInstructions(code.len())));
     }
     for (index, instr) in code.iter().enumerate() {
-        let mut checker = Checker { registers, index, count: code.len(), error: None };
+        let mut checker = Checker {
+            registers,
+            index,
+            count: code.len(),
+            error: None,
+        };
         instr.visit(&mut checker);
         if let Some(kind) = checker.error {
             return Err(fail(Some(index), kind));
@@ -265,7 +272,10 @@ impl Checker {
 
     fn register(&mut self, reg: Reg) {
         let count = self.registers;
-        self.require(u64::from(reg) < count, VerifyErrorKind::Register { reg, count });
+        self.require(
+            u64::from(reg) < count,
+            VerifyErrorKind::Register { reg, count },
+        );
     }
 }
 
@@ -301,7 +311,10 @@ fn constant_fits(value: &ConstValue, levels: usize) -> bool {
             levels > 0 && items.iter().all(|item| constant_fits(item, levels - 1))
         }
         ConstValue::Object(props) => {
-            levels > 0 && props.iter().all(|(_, value, _)| constant_fits(value, levels - 1))
+            levels > 0
+                && props
+                    .iter()
+                    .all(|(_, value, _)| constant_fits(value, levels - 1))
         }
         _ => true,
     }
@@ -316,98 +329,4 @@ fn pattern_fits(pattern: &Pattern, levels: usize) -> bool {
         }
         Pattern::Tagged(_, inner) => levels > 0 && pattern_fits(inner, levels - 1),
     }
-}
-
-/// Checks a package: every function, names, entry point; and looks for suspicious references.
-///
-/// `natives` are the names of the known library functions. Returns all errors, at most one for
-/// each function.
-pub fn verify_package(package: &Package, natives: &[&str]) -> Result<Report, Vec<VerifyError>> {
-    let mut errors = Vec::new();
-    let mut names = HashSet::new();
-    for class in &package.classes {
-        if !names.insert(class.name.as_str()) {
-            errors.push(VerifyErrorKind::DuplicateClass(class.name.clone()).into());
-        }
-        verify_class(class, &mut errors);
-    }
-    match entry_point(package) {
-        Ok(entry) if errors.is_empty() => {
-            Ok(Report { entry, warnings: find_warnings(package, natives) })
-        }
-        Ok(_) => Err(errors),
-        Err(error) => {
-            errors.push(error);
-            Err(errors)
-        }
-    }
-}
-
-fn verify_class(class: &Class, errors: &mut Vec<VerifyError>) {
-    let mut names = HashSet::new();
-    for function in &class.file.functions {
-        let duplicate = !names.insert(function.name.as_deref());
-        let duplicate =
-            duplicate.then(|| VerifyErrorKind::DuplicateFunction(function.name.clone()).into());
-        let found = verify_function(function).err().into_iter().chain(duplicate);
-        errors.extend(found.map(|error| VerifyError { class: Some(class.name.clone()), ..error }));
-    }
-}
-
-fn find_warnings(package: &Package, natives: &[&str]) -> Vec<Warning> {
-    let index = FunctionIndex::of_package(package);
-    let natives_lower: HashSet<String> = natives.iter().map(|name| name.to_lowercase()).collect();
-    let mut warnings = Vec::new();
-    for class in &package.classes {
-        for function in &class.file.functions {
-            let Body::Bytecode(code) = &function.body else { continue };
-            for (instruction, instr) in code.iter().enumerate() {
-                let Some(atom) = loaded_atom(instr) else { continue };
-                let hints = warnings.len() < MAX_HINTS;
-                let kind = if let Some(name) = atom.strip_prefix(FUNCTION_REF) {
-                    if index.resolve(name, &class.name).is_some() {
-                        continue;
-                    }
-                    let near = near_reference(&index, name, hints);
-                    WarningKind::UnresolvedFunction { name: name.to_owned(), near }
-                } else if let Some(name) = atom.strip_prefix(STDLIB) {
-                    if natives_lower.contains(&name.to_lowercase()) {
-                        continue;
-                    }
-                    let near = near_names(name, natives.iter().copied().filter(|_| hints));
-                    WarningKind::UnknownNative { name: name.to_owned(), near: owned(near) }
-                } else {
-                    continue;
-                };
-                let (class, function) = (class.name.clone(), function.display_name().to_owned());
-                warnings.push(Warning { class, function, instruction, kind });
-            }
-        }
-    }
-    warnings
-}
-
-fn loaded_atom(instr: &Instr) -> Option<&str> {
-    match instr {
-        Instr::LoadConst { value, .. } => match &value.0 {
-            ConstValue::Atom(atom) => Some(atom),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn near_reference(index: &FunctionIndex<'_>, name: &str, hints: bool) -> Vec<String> {
-    if !hints {
-        return Vec::new();
-    }
-    let function = name.rsplit(':').next().unwrap_or(name);
-    let mut near = near_names(function, index.function_names());
-    near.extend(near_names(name, index.class_names()));
-    near.truncate(3);
-    owned(near)
-}
-
-fn owned(names: Vec<&str>) -> Vec<String> {
-    names.into_iter().map(str::to_owned).collect()
 }

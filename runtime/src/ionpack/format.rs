@@ -89,30 +89,50 @@ impl Default for Limits {
 
 /// Refuses paths that could mean another place if somebody ever extracted the archive.
 pub fn check_path(path: &str) -> Result<(), PackageError> {
-    let drive = path.len() >= 2 && path.as_bytes()[0].is_ascii_alphabetic() && path.as_bytes()[1] == b':';
-    let why = if path.is_empty() {
-        "it is empty"
-    } else if path.chars().any(char::is_control) {
-        "it has a control character"
-    } else if path.contains('\\') {
-        "it has a backslash"
-    } else if path.starts_with('/') {
-        "it starts with '/'"
-    } else if drive {
-        "it starts with a drive letter"
-    } else if path.split('/').any(|part| part == "..") {
-        "it has a part '..'"
-    } else {
-        return Ok(());
-    };
-    Err(PackageError::BadName { name: path.to_owned(), why })
+    match odd_path(path) {
+        Some(why) => Err(PackageError::BadName {
+            name: path.to_owned(),
+            why,
+        }),
+        None => Ok(()),
+    }
 }
 
-/// Refuses names of members that [`check_path`] refuses as a path or that are empty.
+/// Refuses names that would be odd as paths of their own. Class names may look like a drive letter,
+/// since they may contain colons.
 pub fn check_name(group: Group, name: &str) -> Result<(), PackageError> {
-    check_path(name)?;
-    if name.ends_with('/') && group != Group::Class {
-        return Err(PackageError::BadName { name: group.path(name), why: "it is a folder" });
+    let class = group == Group::Class;
+    let why = match odd_path(name) {
+        Some(STARTS_WITH_DRIVE) if class => None,
+        None if name.ends_with('/') && !class => Some("it is a folder"),
+        found => found,
+    };
+    match why {
+        Some(why) => Err(PackageError::BadName {
+            name: group.path(name),
+            why,
+        }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+const STARTS_WITH_DRIVE: &str = "it starts with a drive letter";
+
+fn odd_path(path: &str) -> Option<&'static str> {
+    let drive = |path: &[u8]| path.len() >= 2 && path[0].is_ascii_alphabetic() && path[1] == b':';
+    if path.is_empty() {
+        Some("its name is empty")
+    } else if path.chars().any(char::is_control) {
+        Some("it has a control character")
+    } else if path.contains('\\') {
+        Some("it has a backslash")
+    } else if path.starts_with('/') {
+        Some("it starts with '/'")
+    } else if path.split('/').any(|part| part == "..") {
+        Some("it has a part '..'")
+    } else if drive(path.as_bytes()) {
+        Some(STARTS_WITH_DRIVE)
+    } else {
+        None
+    }
 }

@@ -61,7 +61,10 @@ pub enum Content {
 impl Member {
     /// A member with these bytes.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Member {
-        Member { name: name.into(), content: Content::Loaded(bytes.into()) }
+        Member {
+            name: name.into(),
+            content: Content::Loaded(bytes.into()),
+        }
     }
 
     /// The bytes, if they have been read.
@@ -77,7 +80,13 @@ impl Package {
     /// A package of nothing but a manifest.
     pub fn new(manifest: Manifest) -> Package {
         let (classes, libraries) = (Vec::new(), Vec::new());
-        Package { manifest, classes, libraries, resources: Vec::new(), sources: Vec::new() }
+        Package {
+            manifest,
+            classes,
+            libraries,
+            resources: Vec::new(),
+            sources: Vec::new(),
+        }
     }
 
     /// Reads a package with the default limits; resources and sources stay unread.
@@ -173,26 +182,49 @@ impl fmt::Display for PackageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Archive(why) => {
-                write!(f, "not a readable package: {why}; check that the file is a complete ZIP archive")
+                write!(
+                    f,
+                    "not a readable package: {why}; check that the file is a complete ZIP archive"
+                )
             }
             Self::Io(why) => write!(f, "cannot access the package: {why}"),
             Self::Duplicate(Some(path)) => {
-                write!(f, "two members have the path '{}'; remove one", path.escape_debug())
+                write!(
+                    f,
+                    "two members have the path '{}'; remove one",
+                    path.escape_debug()
+                )
             }
             Self::Duplicate(None) => write!(f, "two members have the same path; remove one"),
             Self::Overlap => write!(f, "members of the archive overlap; build the package again"),
             Self::BadName { name, why } => {
-                write!(f, "path '{}' is refused because {why}; rename the member", name.escape_debug())
+                write!(
+                    f,
+                    "path '{}' is refused because {why}; rename the member",
+                    name.escape_debug()
+                )
             }
             Self::Unsupported { name, method } => {
-                write!(f, "'{}' uses {method}; use Deflate or Stored", name.escape_debug())
+                write!(
+                    f,
+                    "'{}' uses {method}; use Deflate or Stored",
+                    name.escape_debug()
+                )
             }
             Self::Limit { name, what, limit } => {
                 let whole = if name.is_empty() { "the package" } else { name };
-                write!(f, "'{}' exceeds the limit of {limit} for {what}; raise the limit if you trust the package", whole.escape_debug())
+                write!(
+                    f,
+                    "'{}' exceeds the limit of {limit} for {what}; raise the limit if you trust the package",
+                    whole.escape_debug()
+                )
             }
             Self::Damaged { name, why } => {
-                write!(f, "'{}' is damaged: {why}; build the package again", name.escape_debug())
+                write!(
+                    f,
+                    "'{}' is damaged: {why}; build the package again",
+                    name.escape_debug()
+                )
             }
             Self::Missing(path) => write!(f, "the package has no '{}'", path.escape_debug()),
             Self::MissingLibrary(name) => write!(
@@ -204,7 +236,11 @@ impl fmt::Display for PackageError {
             Self::Class(error) => error.fmt(f),
             Self::Encode { class, error } => write!(f, "class '{}': {error}", class.escape_debug()),
             Self::Unread(path) => {
-                write!(f, "'{}' has not been read; load it before writing", path.escape_debug())
+                write!(
+                    f,
+                    "'{}' has not been read; load it before writing",
+                    path.escape_debug()
+                )
             }
         }
     }

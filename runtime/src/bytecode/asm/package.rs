@@ -7,8 +7,17 @@ use crate::ionpack::{Class, Manifest, Package};
 
 /// All directives.
 const DIRECTIVES: [&str; 11] = [
-    "package", "ionpack", "main", "entry", "description", "author", "dependencies", "libraries",
-    "exports", "class", "version",
+    "package",
+    "ionpack",
+    "main",
+    "entry",
+    "description",
+    "author",
+    "dependencies",
+    "libraries",
+    "exports",
+    "class",
+    "version",
 ];
 
 /// Assembles a package from directives and functions.
@@ -75,7 +84,12 @@ struct OpenClass {
 
 impl OpenClass {
     fn new(start: usize, name: String, variant: Option<Variant>) -> Self {
-        OpenClass { start, name, variant, functions: Vec::new() }
+        OpenClass {
+            start,
+            name,
+            variant,
+            functions: Vec::new(),
+        }
     }
 }
 
@@ -90,10 +104,25 @@ fn class_directive(parser: &mut Parser<'_>, start: usize) -> Result<OpenClass, A
     Ok(OpenClass::new(start, name.clone(), variant))
 }
 
-fn close(parser: &Parser<'_>, package: &mut Package, class: Option<OpenClass>) -> Result<(), AsmError> {
-    let Some(OpenClass { start, name, variant, functions }) = class else { return Ok(()) };
+fn close(
+    parser: &Parser<'_>,
+    package: &mut Package,
+    class: Option<OpenClass>,
+) -> Result<(), AsmError> {
+    let Some(OpenClass {
+        start,
+        name,
+        variant,
+        functions,
+    }) = class
+    else {
+        return Ok(());
+    };
     if variant == Some(Variant::Single) && functions.len() != 1 {
-        let message = format!("the single variant takes one function, not {}; write 'multi'", functions.len());
+        let message = format!(
+            "the single variant takes one function, not {}; write 'multi'",
+            functions.len()
+        );
         return Err(parser.error_at(start, message));
     }
     let mut file = ClassFile::new(functions);
@@ -110,7 +139,11 @@ fn directive(
 ) -> Result<(), AsmError> {
     if let "description" | "author" = name {
         let text = Some(text(parser)?);
-        let place = if name == "author" { &mut manifest.author } else { &mut manifest.description };
+        let place = if name == "author" {
+            &mut manifest.author
+        } else {
+            &mut manifest.description
+        };
         *place = text;
         return Ok(());
     }
@@ -165,6 +198,10 @@ fn words(parser: &mut Parser<'_>) -> Result<Vec<String>, AsmError> {
             return Ok(words);
         }
         let quoted = parser.at("\"");
-        words.push(if quoted { parser.quoted()? } else { parser.bare_word().to_owned() });
+        words.push(if quoted {
+            parser.quoted()?
+        } else {
+            parser.bare_word().to_owned()
+        });
     }
 }
