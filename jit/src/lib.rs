@@ -1,1 +1,12 @@
 //! JIT.
+
+pub mod build;
+pub mod cfg;
+pub mod check;
+pub mod dump;
+pub mod forms;
+pub mod infer;
+pub mod ir;
+pub mod kinds;
+pub mod points;
+pub mod simplify;
