@@ -212,11 +212,13 @@ impl fmt::Display for PackageError {
                 )
             }
             Self::Limit { name, what, limit } => {
-                let whole = if name.is_empty() { "the package" } else { name };
+                match name.as_str() {
+                    "" => write!(f, "the package")?,
+                    name => write!(f, "'{}'", name.escape_debug())?,
+                }
                 write!(
                     f,
-                    "'{}' exceeds the limit of {limit} for {what}; raise the limit if you trust the package",
-                    whole.escape_debug()
+                    " exceeds the limit of {limit} for {what}; raise the limit if you trust the package"
                 )
             }
             Self::Damaged { name, why } => {
@@ -226,7 +228,9 @@ impl fmt::Display for PackageError {
                     name.escape_debug()
                 )
             }
-            Self::Missing(path) => write!(f, "the package has no '{}'", path.escape_debug()),
+            Self::Missing(path) => {
+                write!(f, "the package has no '{}'; add it", path.escape_debug())
+            }
             Self::MissingLibrary(name) => write!(
                 f,
                 "the manifest lists the library '{0}', but the package has no 'lib/{0}'; add it or remove it from FFI-Libraries",

@@ -67,7 +67,11 @@ fn quoted(content: Content) -> BoxedStrategy<String> {
 
 fn number(content: Content) -> BoxedStrategy<f64> {
     match content {
-        Content::Wild => any::<u64>().prop_map(f64::from_bits).boxed(),
+        Content::Wild => prop_oneof![
+            any::<u64>().prop_map(f64::from_bits),
+            proptest::sample::select(&[0.0, -0.0, 1.0, f64::NAN, -f64::NAN, f64::INFINITY][..]),
+        ]
+        .boxed(),
         Content::Tame => prop_oneof![
             any::<i32>().prop_map(f64::from),
             any::<f64>().prop_map(|n| if n.is_nan() || n == 0.0 { 0.0 } else { n }),
