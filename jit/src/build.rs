@@ -298,7 +298,8 @@ impl Builder<'_> {
 
     /// A register that may be absent must not be taken for a value of the language.
     fn default_kinds(&self, reg: u16) -> Kinds {
-        let is_cell = reg >= self.source.layout.first_cell && reg >= self.source.layout.used
+        let is_cell = reg >= self.source.layout.first_cell
+            && reg >= self.source.layout.used
             && Some(reg) != self.source.layout.this;
         if is_cell { Kinds::ANY_OR_ABSENT } else { Kinds::ANY }
     }
@@ -407,7 +408,9 @@ impl Builder<'_> {
             reg: reg as u16,
             live: regs.iter().any(|&(live, _)| u32::from(live) == reg),
         });
-        regs.retain(|&(reg, _)| Some(reg) != dst.map(|dst| dst.reg) && Some(u32::from(reg)) != also);
+        regs.retain(|&(reg, _)| {
+            Some(reg) != dst.map(|dst| dst.reg) && Some(u32::from(reg)) != also
+        });
         let func = self.function.func;
         self.function.add_state(State { func, pc, dst, regs, parent: None })
     }
@@ -578,10 +581,8 @@ impl Builder<'_> {
                 self.function.insts[inst.index()].after = Some(after);
             }
             Instr::Call { dst, function, args } => {
-                let op = Op::CallValue {
-                    function: self.get(function.0),
-                    args: self.values(&args.0),
-                };
+                let op =
+                    Op::CallValue { function: self.get(function.0), args: self.values(&args.0) };
                 self.give_after(op, pc, dst.0, Kinds::ANY);
                 // The callee has charged; what its RETURN charged is still to be checked.
                 charge = 0;
@@ -745,7 +746,8 @@ impl Builder<'_> {
                     return;
                 }
                 let targets = arms.0[..before].iter();
-                let arms = targets.map(|(_, offset)| self.edge(pc, jump(pc, *offset), false)).collect();
+                let arms =
+                    targets.map(|(_, offset)| self.edge(pc, jump(pc, *offset), false)).collect();
                 let default = self.edge(pc, default, false);
                 self.end(Terminator::Match { frame: OWN, pc, value, arms, default });
             }

@@ -165,7 +165,10 @@ impl Checker<'_> {
         let leaves = waits
             || matches!(
                 inst.op,
-                CallValue { .. } | CallKnown { .. } | CallNative { .. } | Yield { .. }
+                CallValue { .. }
+                    | CallKnown { .. }
+                    | CallNative { .. }
+                    | Yield { .. }
                     | Safepoint { .. }
             );
         if leaves && inst.after.is_none() {
@@ -215,10 +218,8 @@ fn timeout_flag(source: Source<'_>, pc: u32) -> Option<u16> {
 /// Does the state name the live registers, but for those that get their values later?
 fn live(state: &State, source: Source<'_>, later: Option<u16>) -> Result<(), String> {
     let dst = state.dst.map(|dst| dst.reg);
-    let expected = source
-        .flow
-        .live_registers(state.pc)
-        .filter(|&reg| Some(reg) != dst && Some(reg) != later);
+    let expected =
+        source.flow.live_registers(state.pc).filter(|&reg| Some(reg) != dst && Some(reg) != later);
     if !state.regs.iter().map(|&(reg, _)| reg).eq(expected) {
         return Err(format!("{:?} are not the live registers of @{}", state.regs, state.pc));
     }

@@ -68,8 +68,11 @@ impl Function {
             write!(f, ".{}", inst.frame)?;
         }
         f.write_char(' ')?;
-        let results: Vec<String> =
-            [inst.result, inst.second].into_iter().flatten().map(|value| self.typed(value)).collect();
+        let results: Vec<String> = [inst.result, inst.second]
+            .into_iter()
+            .flatten()
+            .map(|value| self.typed(value))
+            .collect();
         if !results.is_empty() {
             write!(f, "{} = ", results.join(", "))?;
         }
@@ -166,7 +169,12 @@ impl Function {
         match term {
             Terminator::Jump(to) => format!("jump {}", target(to)),
             Terminator::Branch { cond, then, otherwise } => {
-                format!("branch {} {} else {}", self.operand(*cond), target(then), target(otherwise))
+                format!(
+                    "branch {} {} else {}",
+                    self.operand(*cond),
+                    target(then),
+                    target(otherwise)
+                )
             }
             Terminator::Match { frame: _, pc, value, arms, default } => {
                 let arms: Vec<String> = arms.iter().map(target).collect();

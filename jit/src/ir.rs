@@ -468,8 +468,14 @@ impl Op {
         // The traversal is written once, for `map`; operands are few.
         use Op::*;
         match self {
-            LoadReg { .. } | LoadFresh { .. } | LoadSpecial(_) | Receive | Link { .. } | Yield { .. }
-            | Safepoint { .. } | Charge { .. } => {}
+            LoadReg { .. }
+            | LoadFresh { .. }
+            | LoadSpecial(_)
+            | Receive
+            | Link { .. }
+            | Yield { .. }
+            | Safepoint { .. }
+            | Charge { .. } => {}
             Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
                 visit(*a);
                 visit(*b);
@@ -518,8 +524,14 @@ impl Op {
         let mut each = |operand: &mut ValueId| *operand = map(*operand);
         use Op::*;
         match self {
-            LoadReg { .. } | LoadFresh { .. } | LoadSpecial(_) | Receive | Link { .. } | Yield { .. }
-            | Safepoint { .. } | Charge { .. } => {}
+            LoadReg { .. }
+            | LoadFresh { .. }
+            | LoadSpecial(_)
+            | Receive
+            | Link { .. }
+            | Yield { .. }
+            | Safepoint { .. }
+            | Charge { .. } => {}
             Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
                 each(a);
                 each(b);
@@ -579,7 +591,9 @@ impl Terminator {
         let (first, second, arms): (Option<&mut Target>, Option<&mut Target>, &mut [Target]) =
             match self {
                 Terminator::Jump(target) => (Some(target), None, &mut []),
-                Terminator::Branch { then, otherwise, .. } => (Some(then), Some(otherwise), &mut []),
+                Terminator::Branch { then, otherwise, .. } => {
+                    (Some(then), Some(otherwise), &mut [])
+                }
                 Terminator::Match { arms, default, .. } => (None, Some(default), arms),
                 _ => (None, None, &mut []),
             };

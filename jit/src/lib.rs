@@ -10,3 +10,6 @@ pub mod ir;
 pub mod kinds;
 pub mod points;
 pub mod simplify;
+
+#[cfg(test)]
+mod testing;

@@ -66,17 +66,41 @@ pub struct Points {
 pub fn points(instr: &Instr) -> Points {
     use Instr::*;
     match instr {
-        Receive { .. } | ReceiveWithTimeout { .. } | Link { .. } | Select { .. }
+        Receive { .. }
+        | ReceiveWithTimeout { .. }
+        | Link { .. }
+        | Select { .. }
         | SelectWithKill { .. } => Points { before: true, after: true },
-        Call { .. } | Spawn { .. } | Send { .. } | Yield {} | Add { .. } | Sub { .. }
-        | Mul { .. } | Div { .. } | Equal { .. } | NotEqual { .. } | LessThan { .. }
-        | LessEqual { .. } | GreaterThan { .. } | GreaterEqual { .. } | GetProp { .. }
+        Call { .. }
+        | Spawn { .. }
+        | Send { .. }
+        | Yield {}
+        | Add { .. }
+        | Sub { .. }
+        | Mul { .. }
+        | Div { .. }
+        | Equal { .. }
+        | NotEqual { .. }
+        | LessThan { .. }
+        | LessEqual { .. }
+        | GreaterThan { .. }
+        | GreaterEqual { .. }
+        | GetProp { .. }
         | SetProp { .. } => Points { before: false, after: true },
-        LoadConst { .. } | Move { .. } | And { .. } | Or { .. } | Not { .. } | Nop {}
-        | ObjectInit { .. } | ArrayInit { .. } | MakeClosure { .. } | Return { .. }
-        | Jump { .. } | JumpIfTrue { .. } | JumpIfFalse { .. } | Match { .. } => {
-            Points { before: false, after: false }
-        }
+        LoadConst { .. }
+        | Move { .. }
+        | And { .. }
+        | Or { .. }
+        | Not { .. }
+        | Nop {}
+        | ObjectInit { .. }
+        | ArrayInit { .. }
+        | MakeClosure { .. }
+        | Return { .. }
+        | Jump { .. }
+        | JumpIfTrue { .. }
+        | JumpIfFalse { .. }
+        | Match { .. } => Points { before: false, after: false },
     }
 }
 

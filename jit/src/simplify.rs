@@ -202,7 +202,8 @@ fn specialise_inst(
     id: InstId,
     kept: &mut Vec<InstId>,
 ) {
-    let kinds = |value: ValueId| inference.values.get(value.index()).map_or(Kinds::ANY, |f| f.kinds);
+    let kinds =
+        |value: ValueId| inference.values.get(value.index()).map_or(Kinds::ANY, |f| f.kinds);
     let inst = function.inst(id);
     if inst.after.is_some() && !points::needs_after(&inst.op, kinds) {
         function.insts[id.index()].after = None;
@@ -290,11 +291,9 @@ fn specialise_term(
     let new = match (constant, function.as_inst(cond)) {
         (Some(true), _) => Terminator::Jump(then.clone()),
         (Some(false), _) => Terminator::Jump(otherwise.clone()),
-        (None, Some(Inst { op: Op::Not { a }, .. })) => Terminator::Branch {
-            cond: *a,
-            then: otherwise.clone(),
-            otherwise: then.clone(),
-        },
+        (None, Some(Inst { op: Op::Not { a }, .. })) => {
+            Terminator::Branch { cond: *a, then: otherwise.clone(), otherwise: then.clone() }
+        }
         _ => return,
     };
     function.blocks[block.index()].term = new;
