@@ -1,7 +1,23 @@
 //! The IonVM runtime.
 
+pub mod append_vec;
+pub mod atom;
 pub mod bytecode;
+pub mod error;
+pub mod heap;
+pub mod helpers;
+pub mod interp;
 pub mod ionpack;
+pub mod layout;
 pub mod link;
+pub mod natives;
+pub mod object;
+pub mod ops;
+pub mod print;
+pub mod process;
 pub mod program;
+pub mod sched;
+pub mod system;
+pub mod tier;
 pub mod value;
+pub mod vm;

@@ -1,5 +1,423 @@
-//! Linking: from verified classes to a [`crate::program::Program`].
+//! Linking: from a verified package to a [`Program`].
+//!
+//! Resolves every constant, lays out frames, interns names and shapes. Linking never fails on a
+//! verified package: a reference that means nothing stays an atom, an unknown library function
+//! gives an error when it is called.
 
-/// Linked literals of one function.
+use crate::atom::{AtomTable, known};
+use crate::bytecode::flow::{Flow, visit_registers, visit_targets};
+use crate::bytecode::ops::{PropInit, PropValue};
+use crate::bytecode::resolve::{FUNCTION_REF, FunctionIndex, STDLIB};
+use crate::bytecode::verify::VerifyError;
+use crate::bytecode::{self, Body, ConstValue, Instr, Pattern, verify};
+use crate::heap::{Space, offset, tag, write_value};
+use crate::ionpack::Package;
+use crate::natives::Registry;
+use crate::object::shape::{Property, ShapeId, ShapeTable};
+use crate::program::{
+    Bytecode, Code, FrameLayout, FuncId, Function, Konst, NativeId, NativeRef, Program,
+};
+use crate::value::{Atom, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::OnceLock;
+
+/// A constant that may contain containers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Template {
+    /// Immediate or immortal.
+    Value(Value),
+    /// A tuple with mutable parts.
+    Tuple(Vec<Template>),
+    /// An array.
+    Array(Vec<Template>),
+    /// An object; keys are distinct.
+    Object(Vec<(Property, Template)>),
+}
+
+/// A linked pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pat {
+    /// Anything.
+    Wildcard,
+    /// Same kind, equal content.
+    Value(Template),
+    /// Tuple, array, or object with these keys.
+    Tuple {
+        /// Element patterns.
+        patterns: Vec<Pat>,
+        /// The atoms `0` … `n-1`.
+        keys: Vec<Atom>,
+    },
+    /// Array only.
+    Array(Vec<Pat>),
+    /// Object with `__tag` and `__slots`.
+    Tagged {
+        /// The tag without a leading colon.
+        tag: Box<str>,
+        /// What `__slots` must match.
+        pattern: Box<Pat>,
+    },
+}
+
+/// Where a property of an object literal takes its value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// From a register.
+    Reg(u16),
+    /// A constant.
+    Const(Template),
+}
+
+/// A linked OBJECT_INIT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectPlan {
+    /// Properties as written.
+    pub properties: Vec<(Property, Source)>,
+    /// The shape, if the keys are distinct, none is `__proto__`, and there are not too many:
+    /// then property `i` goes to slot `i`.
+    pub shape: Option<ShapeId>,
+}
+
+impl ObjectPlan {
+    /// How many properties come from registers.
+    pub fn register_count(&self) -> usize {
+        self.properties.iter().filter(|(_, source)| matches!(source, Source::Reg(_))).count()
+    }
+}
+
+/// Linked literals of one function, by instruction index.
 #[derive(Debug, Default)]
-pub struct Literals;
+pub struct Literals {
+    /// Object literals.
+    pub objects: FxHashMap<u32, ObjectPlan>,
+    /// Patterns of MATCH, in order of its arms.
+    pub patterns: FxHashMap<u32, Vec<Pat>>,
+}
+
+/// Links a package. Verifies it first.
+pub fn link(
+    package: &Package,
+    atoms: &AtomTable,
+    shapes: &ShapeTable,
+    registry: &Registry,
+) -> Result<Program, Vec<VerifyError>> {
+    verify::verify_package(package, &registry.names())?;
+    let (entry_class, entry_function) =
+        bytecode::resolve::entry_point(package).map_err(|error| vec![error])?;
+    let mut first = Vec::new();
+    let mut total = 0u32;
+    for class in &package.classes {
+        first.push(total);
+        total += class.file.functions.len() as u32;
+    }
+    let mut linker = Linker {
+        atoms,
+        shapes,
+        registry,
+        index: FunctionIndex::of_package(package),
+        first,
+        natives: Vec::new(),
+        native_ids: FxHashMap::default(),
+        templates: Vec::new(),
+        literals: Space::new(),
+        linked_numbers: FxHashSet::default(),
+        has_select: false,
+    };
+    let mut functions = Vec::with_capacity(total as usize);
+    for class in &package.classes {
+        for function in &class.file.functions {
+            let id = FuncId(functions.len() as u32);
+            functions.push(linker.function(id, &class.name, function));
+        }
+    }
+    let entry = FuncId(linker.first[entry_class] + entry_function as u32);
+    Ok(Program {
+        name: package.manifest.name.clone(),
+        functions,
+        natives: linker.natives,
+        templates: linker.templates,
+        entry,
+        literals: linker.literals,
+        linked_numbers: linker.linked_numbers,
+        has_select: linker.has_select,
+    })
+}
+
+struct Linker<'a> {
+    atoms: &'a AtomTable,
+    shapes: &'a ShapeTable,
+    registry: &'a Registry,
+    index: FunctionIndex<'a>,
+    /// Number of each class's first function.
+    first: Vec<u32>,
+    natives: Vec<NativeRef>,
+    native_ids: FxHashMap<String, NativeId>,
+    templates: Vec<Template>,
+    literals: Space,
+    linked_numbers: FxHashSet<u64>,
+    has_select: bool,
+}
+
+impl Linker<'_> {
+    fn function(&mut self, id: FuncId, class: &str, function: &bytecode::Function) -> Function {
+        let code = match &function.body {
+            Body::Native(name) => Code::Native(self.native(name)),
+            Body::Bytecode(instrs) => Code::Bytecode(self.body(class, function, instrs)),
+        };
+        Function {
+            id,
+            class: class.into(),
+            name: function.name.clone(),
+            arity: function.arity,
+            code,
+        }
+    }
+
+    fn native(&mut self, name: &str) -> NativeId {
+        if let Some(&id) = self.native_ids.get(name) {
+            return id;
+        }
+        let id = NativeId(self.natives.len() as u32);
+        self.natives.push(NativeRef { name: name.into(), def: self.registry.find(name).cloned() });
+        self.native_ids.insert(name.into(), id);
+        id
+    }
+
+    fn body(&mut self, class: &str, function: &bytecode::Function, instrs: &[Instr]) -> Bytecode {
+        let mut literals = Literals::default();
+        let mut konsts = vec![None; instrs.len()];
+        for (pc, instr) in instrs.iter().enumerate() {
+            match instr {
+                Instr::LoadConst { value, .. } => konsts[pc] = Some(self.konst(&value.0, class)),
+                Instr::ObjectInit { props, .. } => {
+                    let plan = self.object_plan(&props.0);
+                    literals.objects.insert(pc as u32, plan);
+                }
+                Instr::Match { arms, .. } => {
+                    let patterns = arms.0.iter().map(|(pattern, _)| self.pattern(pattern)).collect();
+                    literals.patterns.insert(pc as u32, patterns);
+                }
+                Instr::Link { process, .. } => {
+                    self.linked_numbers.insert(u64::from(process.0));
+                }
+                Instr::Select { .. } | Instr::SelectWithKill { .. } => self.has_select = true,
+                _ => {}
+            }
+        }
+        let layout = frame_layout(instrs, &konsts);
+        let flow = Flow::new(instrs, &konsts, &layout);
+        let params = if flow.is_exact() {
+            let live = flow.live_registers(0).filter(|&reg| reg < layout.used);
+            live.max().map_or(0, |reg| reg + 1)
+        } else {
+            layout.used.min(function.arity.max(16) as u16)
+        };
+        Bytecode {
+            instrs: instrs.to_vec(),
+            konsts,
+            literals,
+            layout,
+            params,
+            flow: OnceLock::from(flow),
+        }
+    }
+
+    fn konst(&mut self, value: &ConstValue, class: &str) -> Konst {
+        if let ConstValue::Atom(text) = value {
+            return self.special(text, class);
+        }
+        match self.template(value) {
+            Template::Value(value) => Konst::Value(value),
+            container => {
+                self.templates.push(container);
+                Konst::Fresh(self.templates.len() as u32 - 1)
+            }
+        }
+    }
+
+    /// The atom constant of a LOAD_CONST.
+    fn special(&mut self, text: &str, class: &str) -> Konst {
+        if let Some(name) = text.strip_prefix(FUNCTION_REF)
+            && let Some((class, position)) = self.index.resolve(name, class)
+        {
+            return Konst::Value(Value::function(FuncId(self.first[class] + position as u32)));
+        }
+        if let Some(name) = text.strip_prefix(STDLIB) {
+            return Konst::Value(Value::native(self.native(name)));
+        }
+        match text {
+            "self" | "__vm:self" => Konst::SelfPid,
+            "__vm:pid" => Konst::PidNumber,
+            "__vm:processes" => Konst::ProcessCount,
+            "__vm:scheduler_passes" => Konst::SchedulerPasses,
+            "__vm:this" => Konst::This,
+            _ if text.starts_with("__vm:") => Konst::Value(Value::UNDEFINED),
+            _ => Konst::Value(Value::atom(self.atoms.intern(text))),
+        }
+    }
+
+    /// A constant; the depth of the recursion is bounded by the verifier.
+    fn template(&mut self, value: &ConstValue) -> Template {
+        Template::Value(match value {
+            ConstValue::Number(number) => Value::number(*number),
+            ConstValue::Boolean(boolean) => Value::boolean(*boolean),
+            ConstValue::Atom(text) => Value::atom(self.atoms.intern(text)),
+            ConstValue::LegacyFunction(name) => {
+                Value::atom(self.atoms.intern(&format!("function:{name}")))
+            }
+            ConstValue::Unit => Value::UNIT,
+            ConstValue::Undefined => Value::UNDEFINED,
+            ConstValue::String(text) => self.immortal_string(text),
+            ConstValue::Complex(re, im) => {
+                let parts = [Value::number(*re), Value::number(*im)];
+                self.immortal(tag::COMPLEX, 0, offset::COMPLEX_RE, &parts)
+            }
+            ConstValue::Tuple(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| self.template(part)).collect();
+                let values: Option<Vec<_>> = parts
+                    .iter()
+                    .map(|part| if let Template::Value(value) = part { Some(*value) } else { None })
+                    .collect();
+                match values {
+                    Some(values) => {
+                        let len = values.len() as u32;
+                        self.immortal(tag::TUPLE, len, offset::TUPLE_ELEMENTS, &values)
+                    }
+                    None => return Template::Tuple(parts),
+                }
+            }
+            ConstValue::Array(parts) => {
+                return Template::Array(parts.iter().map(|part| self.template(part)).collect());
+            }
+            ConstValue::Object(properties) => {
+                let mut places = FxHashMap::default();
+                let mut linked: Vec<(Property, Template)> = Vec::new();
+                for (key, value, access) in properties {
+                    let property = Property { key: self.atoms.intern(key), access: *access };
+                    let value = self.template(value);
+                    let place = *places.entry(property.key).or_insert(linked.len());
+                    match linked.get_mut(place) {
+                        Some(earlier) => *earlier = (property, value),
+                        None => linked.push((property, value)),
+                    }
+                }
+                return Template::Object(linked);
+            }
+        })
+    }
+
+    fn immortal(&mut self, tag: u32, aux: u32, offset: usize, parts: &[Value]) -> Value {
+        let bytes = (8 + 8 * parts.len()).max(16);
+        let object = self.literals.alloc(tag, aux, bytes);
+        for (i, part) in parts.iter().enumerate() {
+            write_value(object, offset + 8 * i, *part);
+        }
+        make_immortal(object)
+    }
+
+    fn immortal_string(&mut self, text: &str) -> Value {
+        let bytes = (8 + text.len()).max(16);
+        let object = self.literals.alloc(tag::STRING, text.len() as u32, bytes);
+        crate::object::string::write_text(object, text);
+        make_immortal(object)
+    }
+
+    fn pattern(&mut self, pattern: &Pattern) -> Pat {
+        match pattern {
+            Pattern::Wildcard => Pat::Wildcard,
+            Pattern::Value(value) => Pat::Value(self.template(value)),
+            Pattern::Array(patterns) => {
+                Pat::Array(patterns.iter().map(|pattern| self.pattern(pattern)).collect())
+            }
+            Pattern::Tuple(patterns) => Pat::Tuple {
+                keys: (0..patterns.len()).map(|i| self.atoms.intern(&i.to_string())).collect(),
+                patterns: patterns.iter().map(|pattern| self.pattern(pattern)).collect(),
+            },
+            Pattern::Tagged(tag, pattern) => Pat::Tagged {
+                tag: tag.strip_prefix(':').unwrap_or(tag).into(),
+                pattern: Box::new(self.pattern(pattern)),
+            },
+        }
+    }
+
+    fn object_plan(&mut self, props: &[PropInit]) -> ObjectPlan {
+        let properties: Vec<_> = props
+            .iter()
+            .map(|prop| {
+                let key = self.atoms.intern(&prop.key);
+                let property = Property { key, access: prop.access.unwrap_or_default() };
+                let source = match &prop.value {
+                    PropValue::Reg(reg) => Source::Reg(*reg as u16),
+                    PropValue::Const(value) => Source::Const(self.template(value)),
+                };
+                (property, source)
+            })
+            .collect();
+        let mut keys = FxHashSet::default();
+        let plain = properties
+            .iter()
+            .all(|(property, _)| property.key != known::proto && keys.insert(property.key));
+        let list: Vec<_> = properties.iter().map(|(property, _)| *property).collect();
+        let shape = if plain { self.shapes.of_literal(&list) } else { None };
+        ObjectPlan { properties, shape }
+    }
+}
+
+/// Marks a literal as immortal; large ones keep their own block in the literal space.
+fn make_immortal(object: *mut u8) -> Value {
+    let head = crate::heap::header(object);
+    let word = u64::from(head.tag | tag::IMMORTAL) | u64::from(head.aux) << 32;
+    crate::heap::write_word(object, 0, word);
+    Value::pointer(object)
+}
+
+/// Lays out the frame of a function: see [`FrameLayout`].
+fn frame_layout(instrs: &[Instr], konsts: &[Option<Konst>]) -> FrameLayout {
+    let bare = FrameLayout::default();
+    let mut used = 0u32;
+    let mut sees_this = false;
+    let mut loops = false;
+    let mut names: FxHashMap<(&str, &str), u32> = FxHashMap::default();
+    for (pc, instr) in instrs.iter().enumerate() {
+        visit_registers(instr, pc as u32, konsts[pc].as_ref(), &bare, |reg, _| {
+            used = used.max(u32::from(reg) + 1);
+        });
+        visit_targets(instr, pc as u32, |target| loops |= target as usize <= pc);
+        match instr {
+            Instr::GetProp { .. } | Instr::SetProp { .. } => sees_this = true,
+            Instr::LoadConst { .. } if konsts[pc] == Some(Konst::This) => sees_this = true,
+            Instr::MakeClosure { scope, captures, .. } => {
+                for (name, _) in &captures.0 {
+                    *names.entry((scope.0.as_str(), name.as_str())).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    // Registers are at most 65535, so the hidden ones could overflow u16 only in a function that
+    // uses nearly all of them and captures much; then cells are shared with `this`'s neighbours no
+    // more: such a function has no cells and captures current values.
+    let this = sees_this.then_some(used as u16);
+    let mut next = used + u32::from(sees_this);
+    let first_cell = next as u16;
+    let mut numbers: FxHashMap<(&str, &str), u16> = FxHashMap::default();
+    let mut cells = Vec::new();
+    for (pc, instr) in instrs.iter().enumerate() {
+        let Instr::MakeClosure { scope, captures, .. } = instr else { continue };
+        let mut list = Vec::new();
+        for (name, _) in &captures.0 {
+            let key = (scope.0.as_str(), name.as_str());
+            let shared = loops || names[&key] > 1;
+            list.push(shared.then(|| {
+                *numbers.entry(key).or_insert_with(|| {
+                    next += 1;
+                    (next - 1) as u16
+                })
+            }));
+        }
+        if list.iter().any(Option::is_some) {
+            cells.push((pc as u32, list));
+        }
+    }
+    FrameLayout { used: used as u16, this, cells, first_cell, words: next as u16 }
+}

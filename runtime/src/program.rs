@@ -132,3 +132,55 @@ impl Function {
         }
     }
 }
+
+/// A library function that the program refers to.
+#[derive(Clone, Debug)]
+pub struct NativeRef {
+    /// Name as the program writes it.
+    pub name: String,
+    /// The function, if the machine has it.
+    pub def: Option<crate::natives::NativeDef>,
+}
+
+/// See the module text.
+#[derive(Debug)]
+pub struct Program {
+    /// Name of the package.
+    pub name: String,
+    /// All functions of all classes.
+    pub functions: Vec<Function>,
+    /// Library functions by [`NativeId`].
+    pub natives: Vec<NativeRef>,
+    /// Containers that LOAD_CONST copies, by [`Konst::Fresh`].
+    pub templates: Vec<crate::link::Template>,
+    /// Where a run begins.
+    pub entry: FuncId,
+    /// Memory of the immortal literals.
+    pub(crate) literals: crate::heap::Space,
+    /// Numbers that LINK instructions name.
+    pub linked_numbers: rustc_hash::FxHashSet<u64>,
+    /// Is there a SELECT or SELECT_WITH_KILL, so that results of ended processes must be kept?
+    pub has_select: bool,
+}
+
+// SAFETY: the literals are never written after linking.
+unsafe impl Sync for Program {}
+
+impl Program {
+    /// A function.
+    #[inline(always)]
+    pub fn function(&self, id: FuncId) -> &Function {
+        &self.functions[id.0 as usize]
+    }
+
+    /// A library function that the program refers to.
+    #[inline(always)]
+    pub fn native(&self, id: NativeId) -> &NativeRef {
+        &self.natives[id.0 as usize]
+    }
+
+    /// Bytes of immortal literals.
+    pub fn literal_bytes(&self) -> usize {
+        self.literals.used()
+    }
+}

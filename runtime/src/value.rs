@@ -21,13 +21,13 @@ pub struct Value(u64);
 #[repr(transparent)]
 pub struct Atom(pub u32);
 
-/// A process handle: slot in the process table and generation of that slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A process handle: slot in the process table (28 bits) and generation of that slot (20 bits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pid {
     /// Slot of the process table.
     pub slot: u32,
     /// Which user of the slot.
-    pub generation: u16,
+    pub generation: u32,
 }
 
 /// The bits, for code that is compiled against them.
@@ -44,6 +44,10 @@ pub mod bits {
     pub const NATIVE_BIT: u64 = 1 << 32;
     /// Everything from here on, as an unsigned number, is not a Number.
     pub const FIRST_TAGGED: u64 = TAG_POINTER << 48;
+    /// Bits of a process handle that are the slot of the process table.
+    pub const SLOT_BITS: u32 = 28;
+    /// The generation, above the slot.
+    pub const GENERATION_MASK: u64 = (1 << 20) - 1;
     /// Low 48 bits.
     pub const PAYLOAD: u64 = (1 << 48) - 1;
     /// The value Undefined.
@@ -111,7 +115,9 @@ impl Value {
     /// A process handle.
     #[inline(always)]
     pub const fn pid(pid: Pid) -> Value {
-        Value(bits::TAG_PID << 48 | (pid.generation as u64) << 32 | pid.slot as u64)
+        Value(bits::TAG_PID << 48
+            | (pid.generation as u64 & bits::GENERATION_MASK) << bits::SLOT_BITS
+            | pid.slot as u64)
     }
 
     /// A pointer to a heap object.
@@ -178,8 +184,8 @@ impl Value {
     #[inline(always)]
     pub fn as_pid(self) -> Option<Pid> {
         (self.0 >> 48 == bits::TAG_PID).then_some(Pid {
-            slot: self.0 as u32,
-            generation: (self.0 >> 32) as u16,
+            slot: self.0 as u32 & ((1 << bits::SLOT_BITS) - 1),
+            generation: (self.0 >> bits::SLOT_BITS & bits::GENERATION_MASK) as u32,
         })
     }
 
@@ -230,7 +236,7 @@ mod tests {
             Value::atom(Atom(7)),
             Value::function(FuncId(7)),
             Value::native(NativeId(7)),
-            Value::pid(Pid { slot: 7, generation: 65535 }),
+            Value::pid(Pid { slot: 7, generation: 65537 }),
             Value::pointer(0x7FFF_FFFF_FFF8 as *const u8),
         ];
         for (i, value) in values.iter().enumerate() {
@@ -249,6 +255,6 @@ mod tests {
         }
         assert_eq!(Value::boolean(true), Value::TRUE);
         assert_eq!(Value::boolean(false), Value::FALSE);
-        assert_eq!(values[11].as_pid(), Some(Pid { slot: 7, generation: 65535 }));
+        assert_eq!(values[11].as_pid(), Some(Pid { slot: 7, generation: 65537 }));
     }
 }

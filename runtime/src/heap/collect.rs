@@ -1,0 +1,279 @@
+//! Moving object graphs: precise copying collection, and the deep copy of messages.
+//!
+//! Both are Cheney's algorithm (C. J. Cheney, "A nonrecursive list compacting algorithm", 1970): an
+//! object is copied to the target space when it is first reached and leaves its new address
+//! behind; then the copies are scanned in order, which reaches the rest. A collection throws the
+//! old space away; a message copy restores the words that it overwrote.
+//!
+//! Invariant: while a `Mover` runs, the first two words of a reached object in the old space are
+//! FORWARD and the new address.
+
+use super::space::{self, SharedText, Space};
+use super::{Heap, header, offset, read_value, read_word, tag, values, write_value, write_word};
+use crate::object::{dict, string};
+use crate::value::Value;
+
+/// Bytes of an object, from its header alone.
+pub(crate) fn object_size(object: *const u8) -> usize {
+    let head = header(object);
+    let aux = head.aux as usize;
+    let bytes = match head.tag & tag::MASK {
+        tag::STRING => 8 + aux,
+        tag::SHARED | tag::COMPLEX | tag::ARRAY => 24,
+        tag::ROPE => 32,
+        tag::TUPLE | tag::SLOTS => 8 + 8 * aux,
+        tag::DICT => dict::size(aux),
+        // CLOSURE, DICT_OBJECT and shapes: three words and `aux` values.
+        _ => 24 + 8 * aux,
+    };
+    ((bytes + 7) & !7).max(16)
+}
+
+/// Calls `field` on each value in an object, and `storage` on the offset of each raw address.
+fn visit_fields(object: *mut u8, mut field: impl FnMut(usize), mut storage: impl FnMut(usize)) {
+    let head = header(object);
+    let aux = head.aux as usize;
+    match head.tag & tag::MASK {
+        tag::STRING | tag::SHARED | tag::COMPLEX => {}
+        tag::ROPE => {
+            field(16);
+            field(24);
+        }
+        tag::TUPLE | tag::SLOTS => (0..aux).for_each(|i| field(8 + 8 * i)),
+        tag::ARRAY => storage(offset::ARRAY_SLOTS),
+        tag::CLOSURE => {
+            field(offset::CLOSURE_THIS);
+            (0..aux).for_each(|i| field(offset::CLOSURE_CAPTURES + 8 * i));
+        }
+        tag::DICT => dict::visit(object, field),
+        _ => {
+            field(offset::OBJECT_PROTO);
+            storage(offset::OBJECT_OVERFLOW);
+            (0..aux).for_each(|i| field(offset::OBJECT_SLOTS + 8 * i));
+        }
+    }
+}
+
+/// One run of the algorithm. `COPY`: the source stays as it is.
+pub(super) struct Mover<'a, const COPY: bool> {
+    to: &'a mut Space,
+    /// Overwritten words of the source: object, first word, second word.
+    undo: Vec<(*mut u8, u64, u64)>,
+    /// Large objects that are reached and not yet scanned.
+    large: Vec<*mut u8>,
+    /// What has been scanned: a chunk of `to` and the next object in it. Chunks are added at the
+    /// head of the list, so the ones to come are found from `to.chunks` back to this one.
+    scanned: Vec<(usize, *mut u8)>,
+}
+
+impl<'a, const COPY: bool> Mover<'a, COPY> {
+    /// A run that moves objects into `to`, which holds none yet.
+    pub(super) fn new(to: &'a mut Space) -> Self {
+        Mover { to, undo: Vec::new(), large: Vec::new(), scanned: Vec::new() }
+    }
+
+    /// The new place of `value`.
+    #[inline]
+    pub(super) fn value(&mut self, value: Value) -> Value {
+        match value.as_pointer() {
+            Some(object) => self.object(object),
+            None => value,
+        }
+    }
+
+    fn object(&mut self, object: *mut u8) -> Value {
+        let head = header(object);
+        if head.tag == tag::FORWARD {
+            return Value::pointer(read_word(object, 8) as *const u8);
+        }
+        if head.tag & tag::IMMORTAL != 0 {
+            return Value::pointer(object);
+        }
+        if !COPY && head.tag & tag::LARGE != 0 {
+            if head.tag & tag::MARK == 0 {
+                write_word(object, 0, u64::from(head.tag | tag::MARK) | u64::from(head.aux) << 32);
+                self.large.push(object);
+            }
+            return Value::pointer(object);
+        }
+        let kind = head.tag & tag::MASK;
+        if kind == tag::ROPE {
+            if head.aux == 1 {
+                return self.value(read_value(object, 16));
+            }
+            if COPY {
+                let text = string::rope_text(object);
+                let flat = string::new_in_space(self.to, &text);
+                self.forward(object, flat);
+                return Value::pointer(flat);
+            }
+        }
+        if kind == tag::SHARED {
+            let text = read_word(object, 8) as *const SharedText;
+            if COPY {
+                space::retain(text);
+            }
+            let moved = self.to.alloc_shared(text);
+            self.forward(object, moved);
+            return Value::pointer(moved);
+        }
+        let bytes = object_size(object);
+        let moved = self.to.alloc(kind, head.aux, bytes);
+        // SAFETY: `moved` is a fresh object of the same size; the header is already written.
+        unsafe { std::ptr::copy_nonoverlapping(object.add(8), moved.add(8), bytes - 8) };
+        if header(moved).tag & tag::LARGE != 0 {
+            self.large.push(moved);
+        }
+        self.forward(object, moved);
+        Value::pointer(moved)
+    }
+
+    fn forward(&mut self, object: *mut u8, to: *mut u8) {
+        if COPY {
+            self.undo.push((object, read_word(object, 0), read_word(object, 8)));
+        }
+        write_word(object, 0, u64::from(tag::FORWARD));
+        write_word(object, 8, to as u64);
+    }
+
+    fn scan_object(&mut self, object: *mut u8) {
+        // Two passes because both closures need the mover.
+        let mover = std::cell::RefCell::new(self);
+        visit_fields(
+            object,
+            |at| {
+                let value = read_value(object, at);
+                if value.is_pointer() {
+                    write_value(object, at, mover.borrow_mut().value(value));
+                }
+            },
+            |at| {
+                let storage = read_word(object, at) as *mut u8;
+                if !storage.is_null() {
+                    let moved = mover.borrow_mut().object(storage);
+                    let moved = moved.as_pointer().expect("storage moves to storage");
+                    write_word(object, at, moved as u64);
+                }
+            },
+        );
+    }
+
+    /// Scans everything reached, until nothing new is.
+    pub(super) fn scan(&mut self) {
+        loop {
+            if let Some(object) = self.large.pop() {
+                self.scan_object(object);
+                continue;
+            }
+            // Register chunks that are new since the last look, oldest first.
+            let mut fresh = Vec::new();
+            let mut chunk = self.to.chunks;
+            let known = self.scanned.len();
+            while !chunk.is_null() && !self.scanned.iter().rev().any(|(at, _)| *at == chunk as usize) {
+                fresh.push((chunk as usize, self.to.extent(chunk).0));
+                // SAFETY: `chunk` is in the list of `to`.
+                chunk = unsafe { (*chunk).next };
+            }
+            self.scanned.extend(fresh.into_iter().rev());
+            let mut progress = self.scanned.len() > known;
+            for i in 0..self.scanned.len() {
+                let (chunk, mut next) = self.scanned[i];
+                loop {
+                    let (_, top) = self.to.extent(chunk as *mut _);
+                    if next >= top {
+                        break;
+                    }
+                    progress = true;
+                    // The object's size first: scanning does not change it.
+                    let bytes = object_size(next);
+                    self.scan_object(next);
+                    next = next.wrapping_add(bytes);
+                }
+                self.scanned[i].1 = next;
+            }
+            if !progress && self.large.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Puts the source back as it was.
+    pub(super) fn restore(self) {
+        for (object, first, second) in self.undo {
+            write_word(object, 0, first);
+            write_word(object, 8, second);
+        }
+    }
+}
+
+/// Where a collection finds the roots, and writes back their new places.
+pub trait Roots {
+    /// Calls `visit` on each root.
+    fn visit_roots(&mut self, visit: &mut dyn FnMut(&mut Value));
+}
+
+impl Heap {
+    /// Copies what the roots reach to a new space and frees the old one.
+    pub fn collect(&mut self, roots: &mut dyn Roots) {
+        let mut to = Space::new();
+        let mut mover = Mover::<false>::new(&mut to);
+        roots.visit_roots(&mut |root| *root = mover.value(*root));
+        mover.scan();
+
+        let mut from = std::mem::take(&mut self.space);
+        let mut object = from.shared as *mut u8;
+        while !object.is_null() {
+            // The third word stays intact in a forwarded object; a dead one gives its text back.
+            let next = read_word(object, 16) as *mut u8;
+            if header(object).tag != tag::FORWARD {
+                space::release(read_word(object, 8) as *const SharedText);
+            }
+            object = next;
+        }
+        from.shared = 0;
+        to.sweep_large(&mut from);
+        from.free_chunks();
+        self.space = to;
+        self.collections += 1;
+        let live = self.space.used();
+        self.set_threshold(live);
+        self.collect_wanted = false;
+        #[cfg(debug_assertions)]
+        self.verify(roots);
+    }
+
+    /// Walks everything the roots reach and asserts that it is well formed.
+    #[cfg(debug_assertions)]
+    fn verify(&self, roots: &mut dyn Roots) {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut work = Vec::new();
+        roots.visit_roots(&mut |root| work.push(*root));
+        while let Some(value) = work.pop() {
+            let Some(object) = value.as_pointer() else { continue };
+            if !seen.insert(object as usize) {
+                continue;
+            }
+            let head = header(object);
+            let kind = head.tag & tag::MASK;
+            assert!(kind != tag::FORWARD, "a live object must not be forwarded");
+            assert!(head.tag & tag::MARK == 0, "marks are cleared after a collection");
+            if kind == tag::STRING {
+                let bytes = values(object, 0, 0).as_ptr().cast::<u8>().wrapping_add(8);
+                // SAFETY: the contract of live pointers, checked as far as it can be.
+                let bytes = unsafe { std::slice::from_raw_parts(bytes, head.aux as usize) };
+                assert!(std::str::from_utf8(bytes).is_ok(), "strings are UTF-8");
+            }
+            let found = std::cell::RefCell::new(&mut work);
+            visit_fields(
+                object,
+                |at| found.borrow_mut().push(read_value(object, at)),
+                |at| {
+                    let storage = read_word(object, at) as *const u8;
+                    if !storage.is_null() {
+                        found.borrow_mut().push(Value::pointer(storage));
+                    }
+                },
+            );
+        }
+    }
+}

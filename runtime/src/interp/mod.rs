@@ -1,0 +1,774 @@
+//! The interpreter: runs the newest frame record of a process until it must stop.
+//!
+//! It is the reference for the other engines, starts at once and works on the frame records
+//! themselves: a register is a word of the record, so there is nothing to save when it stops but
+//! the program counter.
+//!
+//! **Verified bytecode only.** Register numbers, jump targets and list lengths are not checked
+//! again; [`crate::link::link`] verifies every function. A `CodeBlock` has one instruction more
+//! than the file, the implicit return, so the program counter cannot run past the end.
+
+mod cache;
+pub(crate) mod code;
+
+use crate::error::Trap;
+use crate::ops::actor::{self, Waited};
+use crate::ops::arith::{Arith, arith};
+use crate::ops::call::{self, Started};
+use crate::ops::compare::{Compare, compare};
+use crate::ops::{Cont, Outcome, build, pattern, property};
+use crate::process::stack::{FrameHeader, HEADER_WORDS, NATIVE_FRAME};
+use crate::process::{Process, Safepoint};
+use crate::program::FuncId;
+use crate::value::Value;
+use code::{CodeBlock, NONE, Op, OpCode, PACKED};
+use std::sync::atomic::Ordering;
+
+/// Why an engine gives a process back.
+#[derive(Debug)]
+pub enum Leave {
+    /// The last frame has returned this.
+    Returned(Value),
+    /// The slice is over.
+    Yielded,
+    /// It waits; the newest record is at the instruction to be tried again.
+    Blocked,
+    /// A fault; the newest record is at the instruction.
+    Trapped(Trap),
+    /// The newest record is one that another part must go on with.
+    Other,
+}
+
+/// Where the interpreter is: pointers into the process's stack and the code.
+///
+/// Invariant: `base` is the first register of the newest record and `code` is its function.
+struct Cursor<'a> {
+    codes: &'a [CodeBlock],
+    code: &'a CodeBlock,
+    function: u32,
+    base: *mut Value,
+    pc: *const Op,
+}
+
+impl<'a> Cursor<'a> {
+    /// Positions at the newest record; `None` if it is not a bytecode frame.
+    fn load(process: &mut Process, codes: &'a [CodeBlock]) -> Option<Cursor<'a>> {
+        let header = process.stack.top()?;
+        if header.function & NATIVE_FRAME != 0 {
+            return None;
+        }
+        let code = &codes[header.function as usize];
+        let pc = &raw const code.ops[header.pc as usize];
+        Some(Cursor { codes, code, function: header.function, base: process.stack.top_base(), pc })
+    }
+
+    #[inline(always)]
+    fn reg(&self, reg: u16) -> Value {
+        // SAFETY: verified bytecode only; `base` is the start of a window with all registers.
+        unsafe { *self.base.add(usize::from(reg)) }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, reg: u16, value: Value) {
+        // SAFETY: as in `reg`.
+        unsafe { *self.base.add(usize::from(reg)) = value }
+    }
+
+    #[inline(always)]
+    fn op(&self, ahead: usize) -> Op {
+        // SAFETY: `pc` is in `code.ops`; fused groups have their parts behind them.
+        unsafe { *self.pc.add(ahead) }
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, count: usize) {
+        self.pc = self.pc.wrapping_add(count);
+    }
+
+    #[inline(always)]
+    fn jump(&mut self, target: u64) {
+        self.pc = self.code.ops.as_ptr().wrapping_add(target as usize);
+    }
+
+    #[inline(always)]
+    fn index(&self) -> u32 {
+        // Both point into `code.ops`.
+        ((self.pc as usize - self.code.ops.as_ptr() as usize) / size_of::<Op>()) as u32
+    }
+
+    /// The registers of a list operand.
+    #[inline(always)]
+    fn list(&self, op: &Op) -> impl Iterator<Item = Value> + '_ {
+        let (imm, count) = (op.imm, usize::from(op.c));
+        (0..count).map(move |i| {
+            let reg = if count <= PACKED {
+                (imm >> (16 * i)) as u16
+            } else {
+                self.code.lists[imm as usize + i]
+            };
+            self.reg(reg)
+        })
+    }
+
+    fn this(&self) -> Value {
+        if self.code.this == NONE { Value::UNDEFINED } else { self.reg(self.code.this) }
+    }
+}
+
+/// How an instruction that the loop does not do inline leaves it.
+enum Flow {
+    /// Go on behind the instruction.
+    Next,
+    /// The frame records changed (a call): go on with the newest, after charging so much.
+    Reload(i64),
+    /// Stop.
+    Leave(Leave),
+}
+
+/// Runs the newest frame record of `process`. `STEP`: every instruction is charged and a
+/// safepoint. `TRACE`: every instruction is reported.
+pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) -> Leave {
+    let codes: &[CodeBlock] = process.worker().codes();
+    let Some(mut at) = Cursor::load(process, codes) else { return Leave::Other };
+
+    // The paths behind these macros are cold or end the instruction.
+    macro_rules! safepoint {
+        () => {{
+            process.suspend_top(at.index(), 0, Cont::Store);
+            match process.safepoint() {
+                Ok(Safepoint::Continue) => {}
+                Ok(Safepoint::Yield) => return Leave::Yielded,
+                Err(trap) => return Leave::Trapped(trap),
+            }
+            at.base = process.stack.top_base();
+        }};
+    }
+    // Ends an instruction: `pc` is the next one already.
+    macro_rules! done {
+        ($cost:expr) => {{
+            if STEP && process.charge($cost) {
+                safepoint!();
+            }
+            continue;
+        }};
+    }
+    // Ends an instruction that is charged in both modes.
+    macro_rules! charged {
+        ($safepoint_cost:expr, $step_cost:expr) => {{
+            if process.charge(if STEP { $step_cost } else { $safepoint_cost }) {
+                safepoint!();
+            }
+            continue;
+        }};
+    }
+    macro_rules! reload {
+        () => {
+            match Cursor::load(process, codes) {
+                Some(cursor) => at = cursor,
+                None => return Leave::Other,
+            }
+        };
+    }
+    macro_rules! slow {
+        ($flow:expr) => {
+            match $flow {
+                Flow::Next => {
+                    at.base = process.stack.top_base();
+                    at.skip(1);
+                    done!(1)
+                }
+                Flow::Reload(cost) => {
+                    reload!();
+                    if process.charge(cost) {
+                        safepoint!();
+                    }
+                    continue;
+                }
+                Flow::Leave(leave) => return leave,
+            }
+        };
+    }
+    macro_rules! arith {
+        ($op:ident, $kind:expr, $fast:expr) => {{
+            let (a, b) = (at.reg($op.b), at.reg($op.c));
+            if a.is_number() && b.is_number() {
+                let fast: fn(f64, f64) -> f64 = $fast;
+                at.set($op.a, Value::number_raw(fast(a.number_bits(), b.number_bits())));
+                at.skip(1);
+                done!(1)
+            }
+            slow!(arith_slow(process, &mut at, $kind, $op.a, a, b))
+        }};
+    }
+    macro_rules! arith_constant {
+        ($op:ident, $kind:expr, $fast:expr, $length:expr) => {{
+            let next = at.op(1);
+            let constant = Value::from_bits($op.imm);
+            at.set($op.a, constant);
+            let a = at.reg(next.b);
+            if a.is_number() {
+                let fast: fn(f64, f64) -> f64 = $fast;
+                let result = fast(a.number_bits(), constant.number_bits());
+                at.set(next.a, Value::number_raw(result));
+                at.skip($length);
+                true
+            } else {
+                at.skip(1);
+                slow!(arith_slow(process, &mut at, $kind, next.a, a, constant))
+            }
+        }};
+    }
+    macro_rules! compare {
+        ($op:ident, $kind:expr) => {{
+            let (a, b) = (at.reg($op.b), at.reg($op.c));
+            if a.is_number() && b.is_number() {
+                let result = crate::ops::compare::numbers($kind, a.number_bits(), b.number_bits());
+                at.set($op.a, Value::boolean(result));
+                at.skip(1);
+                done!(1)
+            }
+            slow!(compare_slow(process, &mut at, $kind, $op.a, a, b))
+        }};
+    }
+    // A comparison at `$first` instructions ahead and the jump behind it.
+    macro_rules! compare_jump {
+        ($kind:expr, $first:expr) => {{
+            let cmp = at.op($first);
+            let (a, b) = (at.reg(cmp.b), at.reg(cmp.c));
+            if a.is_number() && b.is_number() {
+                let result = crate::ops::compare::numbers($kind, a.number_bits(), b.number_bits());
+                at.set(cmp.a, Value::boolean(result));
+                let jump = at.op($first + 1);
+                if result == (jump.code == OpCode::JumpIfTrue) {
+                    at.jump(jump.imm);
+                } else {
+                    at.skip($first + 2);
+                }
+                continue;
+            }
+            at.skip($first);
+            slow!(compare_slow(process, &mut at, $kind, cmp.a, a, b))
+        }};
+    }
+
+    loop {
+        let op = at.op(0);
+        if TRACE {
+            trace(process, &at);
+        }
+        match op.code {
+            OpCode::LoadK => {
+                at.set(op.a, Value::from_bits(op.imm));
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::KK => {
+                let next = at.op(1);
+                at.set(op.a, Value::from_bits(op.imm));
+                at.set(next.a, Value::from_bits(next.imm));
+                at.skip(2);
+            }
+            OpCode::LoadSpecial => slow!(load_special(process, &mut at, op.a)),
+            OpCode::Move => {
+                at.set(op.a, at.reg(op.b));
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::Add => arith!(op, Arith::Add, |a, b| a + b),
+            OpCode::Sub => arith!(op, Arith::Sub, |a, b| a - b),
+            OpCode::Mul => arith!(op, Arith::Mul, |a, b| a * b),
+            OpCode::Div => {
+                let (a, b) = (at.reg(op.b), at.reg(op.c));
+                if a.is_number() && b.is_number() {
+                    let (a, b) = (a.number_bits(), b.number_bits());
+                    at.set(op.a, crate::ops::arith::numbers(Arith::Div, a, b));
+                    at.skip(1);
+                    done!(1)
+                }
+                slow!(arith_slow(process, &mut at, op.code.arith(), op.a, a, b))
+            }
+            OpCode::KAdd => {
+                arith_constant!(op, Arith::Add, |a, b| a + b, 2);
+            }
+            OpCode::KSub => {
+                arith_constant!(op, Arith::Sub, |a, b| a - b, 2);
+            }
+            OpCode::KMul => {
+                arith_constant!(op, Arith::Mul, |a, b| a * b, 2);
+            }
+            OpCode::KAddJumpBack => {
+                if arith_constant!(op, Arith::Add, |a, b| a + b, 2) {
+                    at.jump(at.op(0).imm);
+                    charged!(1, 1)
+                }
+            }
+            OpCode::AddJumpBack => {
+                let (a, b) = (at.reg(op.b), at.reg(op.c));
+                if a.is_number() && b.is_number() {
+                    at.set(op.a, Value::number_raw(a.number_bits() + b.number_bits()));
+                    at.jump(at.op(1).imm);
+                    charged!(1, 1)
+                }
+                slow!(arith_slow(process, &mut at, Arith::Add, op.a, a, b))
+            }
+            OpCode::Equal => compare!(op, Compare::Equal),
+            OpCode::NotEqual => compare!(op, Compare::NotEqual),
+            OpCode::Less => compare!(op, Compare::Less),
+            OpCode::LessEqual => compare!(op, Compare::LessEqual),
+            OpCode::Greater => compare!(op, Compare::Greater),
+            OpCode::GreaterEqual => compare!(op, op.code.compare()),
+            OpCode::EqualJump => compare_jump!(Compare::Equal, 0),
+            OpCode::NotEqualJump => compare_jump!(Compare::NotEqual, 0),
+            OpCode::LessJump => compare_jump!(Compare::Less, 0),
+            OpCode::LessEqualJump => compare_jump!(Compare::LessEqual, 0),
+            OpCode::GreaterJump => compare_jump!(Compare::Greater, 0),
+            OpCode::GreaterEqualJump => compare_jump!(Compare::GreaterEqual, 0),
+            OpCode::KEqualJump => {
+                at.set(op.a, Value::from_bits(op.imm));
+                compare_jump!(Compare::Equal, 1)
+            }
+            OpCode::KNotEqualJump => {
+                at.set(op.a, Value::from_bits(op.imm));
+                compare_jump!(Compare::NotEqual, 1)
+            }
+            OpCode::KLessJump => {
+                at.set(op.a, Value::from_bits(op.imm));
+                compare_jump!(Compare::Less, 1)
+            }
+            OpCode::KLessEqualJump => {
+                at.set(op.a, Value::from_bits(op.imm));
+                compare_jump!(Compare::LessEqual, 1)
+            }
+            OpCode::KGreaterJump => {
+                at.set(op.a, Value::from_bits(op.imm));
+                compare_jump!(Compare::Greater, 1)
+            }
+            OpCode::KGreaterEqualJump => {
+                at.set(op.a, Value::from_bits(op.imm));
+                compare_jump!(Compare::GreaterEqual, 1)
+            }
+            OpCode::And => {
+                at.set(op.a, Value::boolean(at.reg(op.b).truth() && at.reg(op.c).truth()));
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::Or => {
+                at.set(op.a, Value::boolean(at.reg(op.b).truth() || at.reg(op.c).truth()));
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::Not => {
+                at.set(op.a, Value::boolean(!at.reg(op.b).truth()));
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::GetProp => {
+                let (object, key) = (at.reg(op.b), at.reg(op.c));
+                let cache = &at.code.caches[op.imm as usize];
+                if let Some(value) = cache::get(cache, object, key) {
+                    at.set(op.a, value);
+                    at.skip(1);
+                    done!(1)
+                }
+                slow!(get_prop_slow(process, &mut at, &op, object, key))
+            }
+            OpCode::SetProp => {
+                let (object, key, value) = (at.reg(op.a), at.reg(op.b), at.reg(op.c));
+                let cache = &at.code.caches[op.imm as usize];
+                if cache::set(cache, object, key, value) {
+                    at.skip(1);
+                    done!(1)
+                }
+                slow!(set_prop_slow(process, &mut at, &op, object, key, value))
+            }
+            OpCode::Call | OpCode::KCall => {
+                let op = if op.code == OpCode::KCall {
+                    at.set(op.a, Value::from_bits(op.imm));
+                    at.skip(1);
+                    at.op(0)
+                } else {
+                    op
+                };
+                let function = at.reg(op.b);
+                if let Some(FuncId(id)) = function.as_function()
+                    && codes[id as usize].is_bytecode
+                {
+                    if !enter(process, &mut at, &op, id) {
+                        process.suspend_top(at.index(), op.a, Cont::Store);
+                        return Leave::Trapped(process.out_of_memory());
+                    }
+                    charged!(1, 2)
+                }
+                slow!(call_slow(process, &mut at, &op, function, if STEP { 2 } else { 1 }))
+            }
+            OpCode::Return | OpCode::ImplicitReturn => {
+                let implicit = op.code == OpCode::ImplicitReturn;
+                let value = if implicit { Value::UNIT } else { at.reg(op.a) };
+                let cost = i64::from(STEP && !implicit);
+                process.heap.fuel -= cost;
+                if let Some(leave) = leave_frame(process, &mut at, value) {
+                    return leave;
+                }
+                if STEP && process.exhausted() {
+                    safepoint!();
+                }
+            }
+            OpCode::Jump => {
+                at.jump(op.imm);
+                done!(1)
+            }
+            OpCode::JumpBack => {
+                at.jump(op.imm);
+                charged!(1, 1)
+            }
+            OpCode::JumpIfTrue | OpCode::JumpIfFalse => {
+                let condition = at.reg(op.a);
+                if condition.truth() == (op.code == OpCode::JumpIfTrue) {
+                    let back = op.imm <= u64::from(at.index());
+                    at.jump(op.imm);
+                    if back {
+                        charged!(1, 1)
+                    }
+                    done!(1)
+                }
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::Match => {
+                let from = at.index();
+                let target = match_target(process, &at, at.reg(op.a));
+                at.jump(u64::from(target));
+                if target <= from {
+                    charged!(1, 1)
+                }
+                done!(1)
+            }
+            OpCode::Spawn => {
+                let args: Vec<Value> = at.list(&op).collect();
+                match actor::spawn(process, at.reg(op.b), &args) {
+                    Ok(pid) => at.set(op.a, pid),
+                    Err(trap) => return trapped(process, &at, trap),
+                }
+                at.skip(1);
+                charged!(4, 4)
+            }
+            OpCode::Send => {
+                actor::send(process, at.reg(op.a), at.reg(op.b));
+                at.skip(1);
+                charged!(4, 4)
+            }
+            OpCode::Receive => match actor::receive(process) {
+                Waited::Value(message) => {
+                    at.set(op.a, message);
+                    at.skip(1);
+                    charged!(2, 2)
+                }
+                Waited::Wait => return blocked(process, &at),
+            },
+            OpCode::ReceiveTimeout => match actor::receive_timeout(process, at.reg(op.b)) {
+                Ok(Ok(message)) => {
+                    at.set(op.a, message.unwrap_or(Value::UNDEFINED));
+                    at.set(op.c, Value::boolean(message.is_some()));
+                    at.skip(1);
+                    charged!(2, 2)
+                }
+                Ok(Err(())) => return blocked(process, &at),
+                Err(trap) => return trapped(process, &at, trap),
+            },
+            OpCode::Link | OpCode::Select | OpCode::SelectKill => {
+                let waited = if op.code == OpCode::Link {
+                    actor::link(process, op.imm)
+                } else {
+                    let candidates: Vec<Value> = at.list(&op).collect();
+                    actor::select(process, &candidates, op.code == OpCode::SelectKill)
+                };
+                match waited {
+                    Ok(Waited::Value(result)) => {
+                        at.set(op.a, result);
+                        at.skip(1);
+                        charged!(2, 2)
+                    }
+                    Ok(Waited::Wait) => return blocked(process, &at),
+                    Err(trap) => return trapped(process, &at, trap),
+                }
+            }
+            OpCode::Yield => {
+                at.skip(1);
+                process.heap.fuel -= 1;
+                process.suspend_top(at.index(), 0, Cont::Store);
+                return Leave::Yielded;
+            }
+            OpCode::Nop => {
+                at.skip(1);
+                done!(1)
+            }
+            OpCode::ObjectInit => slow!(object_init(process, &mut at, &op)),
+            OpCode::ArrayInit => {
+                let elements: Vec<Value> = at.list(&op).collect();
+                let result = build::array(process, &elements);
+                slow!(finish(process, &mut at, op.a, result))
+            }
+            OpCode::MakeClosure => slow!(make_closure(process, &mut at, &op)),
+        }
+    }
+}
+
+/// Enters a bytecode function without captures or bound object. False if there is no memory.
+#[inline(always)]
+fn enter(process: &mut Process, at: &mut Cursor<'_>, op: &Op, id: u32) -> bool {
+    let callee = &at.codes[id as usize];
+    let words = callee.words as usize;
+    // A KCall has skipped to its CALL, so `pc` is the CALL itself.
+    let resume = FrameHeader {
+        function: at.function,
+        pc: at.index() + 1,
+        dst: op.a,
+        cont: Cont::Store as u8,
+        words: at.code.words,
+    };
+    let len = process.stack.len();
+    if !process.stack.reserve(words + HEADER_WORDS, process.heap.limit) {
+        return false;
+    }
+    let buffer = process.stack.buffer();
+    // SAFETY: the room was reserved; every word of the new record is written before it counts, and
+    // the arguments are read from the caller's record, which lies below it.
+    unsafe {
+        let packed = resume.pack();
+        buffer.add(len - 2).write(packed[0]);
+        buffer.add(len - 1).write(packed[1]);
+        let caller = buffer.add(len - HEADER_WORDS - at.code.words as usize).cast::<Value>();
+        let base = buffer.add(len).cast::<Value>();
+        let count = usize::from(op.c).min(usize::from(callee.used));
+        for i in 0..count {
+            let reg = if usize::from(op.c) <= PACKED {
+                (op.imm >> (16 * i)) as u16
+            } else {
+                at.code.lists[op.imm as usize + i]
+            };
+            *base.add(i) = *caller.add(usize::from(reg));
+        }
+        for i in count..usize::from(callee.first_cell) {
+            *base.add(i) = Value::UNDEFINED;
+        }
+        for i in usize::from(callee.first_cell)..words {
+            *base.add(i) = Value::ABSENT;
+        }
+        let header = FrameHeader { function: id, pc: 0, dst: 0, cont: 0, words: callee.words };
+        let packed = header.pack();
+        buffer.add(len + words).write(packed[0]);
+        buffer.add(len + words + 1).write(packed[1]);
+        process.stack.set_len(len + words + HEADER_WORDS);
+        at.base = base;
+    }
+    at.code = callee;
+    at.function = id;
+    at.pc = callee.ops.as_ptr();
+    true
+}
+
+/// Pops the newest record and goes on with its caller.
+#[inline(always)]
+fn leave_frame(process: &mut Process, at: &mut Cursor<'_>, value: Value) -> Option<Leave> {
+    let len = process.stack.len() - HEADER_WORDS - at.code.words as usize;
+    // SAFETY: the newest record is the one of `at`, so what remains is whole records.
+    unsafe { process.stack.set_len(len) };
+    if len == 0 {
+        return Some(Leave::Returned(value));
+    }
+    let buffer = process.stack.buffer();
+    // SAFETY: there is a record below, and it ends with its header.
+    let header = unsafe { FrameHeader::unpack([*buffer.add(len - 2), *buffer.add(len - 1)]) };
+    if header.function & NATIVE_FRAME != 0 {
+        process.deliver(value);
+        return Some(Leave::Other);
+    }
+    let code = &at.codes[header.function as usize];
+    at.code = code;
+    at.function = header.function;
+    at.base = buffer.wrapping_add(len - HEADER_WORDS - code.words as usize).cast();
+    at.jump(u64::from(header.pc));
+    if header.cont == Cont::Store as u8 {
+        at.set(header.dst, value);
+    } else if let Some(value) = Cont::from_byte(header.cont).apply(value) {
+        at.set(header.dst, value);
+    }
+    None
+}
+
+#[cold]
+fn trapped(process: &mut Process, at: &Cursor<'_>, trap: Trap) -> Leave {
+    process.suspend_top(at.index(), 0, Cont::Store);
+    Leave::Trapped(trap)
+}
+
+/// The instruction will be tried again; the try is charged.
+fn blocked(process: &mut Process, at: &Cursor<'_>) -> Leave {
+    process.heap.fuel -= 2;
+    process.suspend_top(at.index(), 0, Cont::Store);
+    Leave::Blocked
+}
+
+fn finish(process: &mut Process, at: &mut Cursor<'_>, dst: u16, result: Result<Value, Trap>) -> Flow {
+    match result {
+        Ok(value) => {
+            at.set(dst, value);
+            Flow::Next
+        }
+        Err(trap) => Flow::Leave(trapped(process, at, trap)),
+    }
+}
+
+fn outcome(
+    process: &mut Process,
+    at: &mut Cursor<'_>,
+    dst: u16,
+    outcome: Result<Outcome, Trap>,
+) -> Flow {
+    match outcome {
+        Ok(Outcome::Value(value)) => finish(process, at, dst, Ok(value)),
+        Ok(Outcome::Call(call)) => {
+            let args = &call.args[..usize::from(call.count)];
+            process.suspend_top(at.index() + 1, dst, call.cont);
+            match call::start(process, None, call.function, call.this, args) {
+                Ok(Started::Done(result)) => {
+                    process.deliver(result);
+                    Flow::Reload(1)
+                }
+                Ok(Started::Pushed) => Flow::Reload(1),
+                Err(trap) => Flow::Leave(trapped(process, at, trap)),
+            }
+        }
+        Err(trap) => Flow::Leave(trapped(process, at, trap)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn arith_slow(process: &mut Process, at: &mut Cursor<'_>, op: Arith, dst: u16, a: Value, b: Value) -> Flow {
+    let result = arith(process, op, a, b);
+    outcome(process, at, dst, result)
+}
+
+#[cold]
+#[inline(never)]
+fn compare_slow(
+    process: &mut Process,
+    at: &mut Cursor<'_>,
+    op: Compare,
+    dst: u16,
+    a: Value,
+    b: Value,
+) -> Flow {
+    let result = compare(process, op, a, b);
+    outcome(process, at, dst, Ok(result))
+}
+
+#[inline(never)]
+fn get_prop_slow(process: &mut Process, at: &mut Cursor<'_>, op: &Op, object: Value, key: Value) -> Flow {
+    let result = property::get_prop(process, object, key, at.this());
+    if let Some(word) = cache::word(process.system(), object, key, false) {
+        at.code.caches[op.imm as usize].store(word, Ordering::Relaxed);
+    }
+    outcome(process, at, op.a, result)
+}
+
+#[inline(never)]
+fn set_prop_slow(
+    process: &mut Process,
+    at: &mut Cursor<'_>,
+    op: &Op,
+    object: Value,
+    key: Value,
+    value: Value,
+) -> Flow {
+    let result = property::set_prop(process, object, key, value, at.this());
+    if let Some(word) = cache::word(process.system(), object, key, true) {
+        at.code.caches[op.imm as usize].store(word, Ordering::Relaxed);
+    }
+    match result {
+        Ok(Outcome::Value(_)) => Flow::Next,
+        other => outcome(process, at, 0, other),
+    }
+}
+
+#[inline(never)]
+fn call_slow(process: &mut Process, at: &mut Cursor<'_>, op: &Op, function: Value, cost: i64) -> Flow {
+    let args: Vec<Value> = at.list(op).collect();
+    process.suspend_top(at.index() + 1, op.a, Cont::Store);
+    match call::start(process, None, function, Value::UNDEFINED, &args) {
+        Ok(Started::Done(result)) => {
+            process.deliver(result);
+            Flow::Reload(cost)
+        }
+        Ok(Started::Pushed) => Flow::Reload(cost),
+        Err(trap) => Flow::Leave(trapped(process, at, trap)),
+    }
+}
+
+#[inline(never)]
+fn load_special(process: &mut Process, at: &mut Cursor<'_>, dst: u16) -> Flow {
+    let body = body(process, at);
+    let result = match &body.konsts[at.index() as usize] {
+        Some(konst) => build::konst(process, konst, at.this()),
+        None => Ok(Value::UNDEFINED),
+    };
+    finish(process, at, dst, result)
+}
+
+fn body<'a>(process: &Process, at: &Cursor<'_>) -> &'a crate::program::Bytecode {
+    let function = process.program().function(FuncId(at.function));
+    function.bytecode().expect("only bytecode functions have frames here")
+}
+
+#[inline(never)]
+fn match_target(process: &Process, at: &Cursor<'_>, value: Value) -> u32 {
+    let pc = at.index();
+    let body = body(process, at);
+    let arms = &body.literals.patterns[&pc];
+    let crate::bytecode::Instr::Match { arms: offsets, .. } = &body.instrs[pc as usize] else {
+        return pc + 1;
+    };
+    let system = process.system();
+    let found = arms.iter().position(|pattern| pattern::matches(system, value, pattern));
+    found.map_or(pc + 1, |arm| (i64::from(pc) + i64::from(offsets.0[arm].1.0)) as u32)
+}
+
+#[inline(never)]
+fn object_init(process: &mut Process, at: &mut Cursor<'_>, op: &Op) -> Flow {
+    let plan = &body(process, at).literals.objects[&at.index()];
+    let result = build::object(process, plan, |reg| at.reg(reg));
+    finish(process, at, op.a, result)
+}
+
+#[inline(never)]
+fn make_closure(process: &mut Process, at: &mut Cursor<'_>, op: &Op) -> Flow {
+    let cells = body(process, at).layout.cells_at(at.index());
+    let function = at.reg(op.b);
+    let mut captures: Vec<Value> = at.list(op).collect();
+    if crate::object::closure::callee(function).is_some() {
+        for (capture, cell) in captures.iter_mut().zip(cells) {
+            let Some(cell) = *cell else { continue };
+            if at.reg(cell) == Value::ABSENT {
+                at.set(cell, *capture);
+            }
+            *capture = at.reg(cell);
+        }
+    }
+    let result = build::closure(process, function, &captures);
+    finish(process, at, op.a, result)
+}
+
+#[cold]
+fn trace(process: &Process, at: &Cursor<'_>) {
+    trace_at(process, FuncId(at.function), at.index());
+}
+
+/// Reports an instruction in the debug trace.
+pub(crate) fn trace_at(process: &Process, id: FuncId, pc: u32) {
+    let function = process.program().function(id);
+    let instr = function.bytecode().and_then(|body| body.instrs.get(pc as usize));
+    let text = instr.map_or_else(|| "(implicit return)".to_owned(), |instr| instr.to_string());
+    let name = function.qualified_name();
+    process.system().trace(|| format!("process {} {name}:{pc} {text}", process.number));
+}

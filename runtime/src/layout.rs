@@ -1,0 +1,27 @@
+//! Offsets that compiled code reads and writes, taken from the very structs the runtime uses.
+
+use crate::heap::{Heap, Space};
+use crate::process::Process;
+use std::mem::offset_of;
+
+/// Reductions left (i64), from the process.
+pub const PROCESS_FUEL: usize = offset_of!(Process, heap) + offset_of!(Heap, fuel);
+/// Reductions of the slice beyond `fuel` (i64), from the process.
+pub const PROCESS_RESERVE: usize = offset_of!(Process, heap) + offset_of!(Heap, reserve);
+/// Where the next object goes, from the process.
+pub const PROCESS_ALLOC: usize =
+    offset_of!(Process, heap) + offset_of!(Heap, space) + offset_of!(Space, ptr);
+/// End of the chunk being filled, from the process.
+pub const PROCESS_ALLOC_END: usize =
+    offset_of!(Process, heap) + offset_of!(Heap, space) + offset_of!(Space, end);
+/// Pointer to the worker, from the process.
+pub const PROCESS_WORKER: usize = offset_of!(Process, worker);
+/// Result of a helper, from the process.
+pub const PROCESS_RESULT: usize = offset_of!(Process, result);
+/// Address of the running worker's stack limit, from the process.
+pub const PROCESS_STACK_LIMIT: usize = offset_of!(Process, stack_limit);
+
+const _: () = assert!(PROCESS_FUEL == 0, "the reduction counter is the first word of a process");
+
+/// The helper table is the first field of the worker.
+pub const WORKER_HELPERS: usize = 0;

@@ -1,0 +1,11 @@
+//! Heap objects of the language: texts, containers, objects with shapes, closures.
+
+pub mod closure;
+pub(crate) mod container;
+pub(crate) mod dict;
+pub mod instance;
+pub mod kind;
+pub mod shape;
+pub mod string;
+
+pub use kind::Kind;

@@ -1,0 +1,215 @@
+//! SPAWN, SEND, RECEIVE, RECEIVE_WITH_TIMEOUT, LINK, SELECT, SELECT_WITH_KILL.
+//!
+//! An operation that must wait says so and changes nothing but [`Process::wait`]; the engine
+//! leaves the process suspended *at* the instruction, which is tried again when it wakes.
+
+use super::call::{Target, push_frame, push_plain_native, target};
+use crate::error::Trap;
+use crate::heap::Space;
+use crate::heap::copy::{Parcel, copy_into};
+use crate::object::closure;
+use crate::process::{Process, Wait};
+use crate::value::{Pid, Value};
+use std::sync::atomic::Ordering;
+
+/// What a blocking operation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waited {
+    /// Its value.
+    Value(Value),
+    /// The process must wait.
+    Wait,
+}
+
+/// SPAWN: the handle of the new process, or Undefined if `function` is none.
+pub fn spawn(process: &mut Process, function: Value, args: &[Value]) -> Result<Value, Trap> {
+    let system = process.system();
+    if closure::callee(function).is_none() {
+        let shown = crate::print::to_text(system, function);
+        system.warn(&format!("process {}: spawn of {shown}, which is no function", process.number));
+        return Ok(Value::UNDEFINED);
+    }
+    let child = create(process, function, args)?;
+    process.worker().enqueue(child);
+    Ok(Value::pid(child))
+}
+
+/// A new process whose first frame calls `function`, a function value, with copies of `args`.
+fn create(process: &mut Process, function: Value, args: &[Value]) -> Result<Pid, Trap> {
+    let system = process.system();
+    let limit = system.config.max_processes;
+    let Some(pid) = system.table.allocate(limit) else { return Err(Trap::TooManyProcesses { limit }) };
+    let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
+    let mut child = Box::new(Process::new(
+        pid,
+        number,
+        system.config.max_heap,
+        system.config.stress_collect,
+    ));
+    let target = target(process, function, Value::UNDEFINED)?;
+    let mut space = Space::new();
+    match target {
+        Target::Bytecode(id, callee) => {
+            let mut roots: Vec<Value> = Vec::with_capacity(1 + callee.captures.len() + args.len());
+            roots.push(callee.this);
+            roots.extend_from_slice(callee.captures);
+            roots.extend_from_slice(args);
+            copy_into(&mut space, &mut roots);
+            let values = roots[1..].iter().copied();
+            push_frame(&mut child.stack, process.program(), usize::MAX, id, roots[0], values)?;
+        }
+        Target::Native(id) => {
+            let mut roots = args.to_vec();
+            copy_into(&mut space, &mut roots);
+            push_plain_native(&mut child, id, &roots)?;
+        }
+    }
+    child.heap.space.adopt(space);
+    if system.program.linked_numbers.contains(&number) {
+        system.table.remember_number(number, pid);
+    }
+    system.trace(|| format!("process {} spawns process {number}", process.number));
+    system.table.start(child);
+    Ok(pid)
+}
+
+/// SEND: copies the message into the mailbox; nothing happens if `to` is no living process.
+pub fn send(process: &mut Process, to: Value, message: Value) {
+    let Some(pid) = to.as_pid() else { return };
+    let system = process.system();
+    let Some(slot) = system.table.slot(pid) else { return };
+    system.trace(|| {
+        let shown = crate::print::to_text(system, message);
+        format!("process {} sends {shown}", process.number)
+    });
+    if slot.outer.push(pid.generation, Parcel::copy(message)).is_ok() {
+        process.worker().messages += 1;
+        if slot.wake() {
+            process.worker().enqueue(pid);
+        }
+    }
+}
+
+/// The next message, its memory taken over by the process.
+#[inline]
+fn next_message(process: &mut Process) -> Option<Value> {
+    let slot = process.system().table.slot(process.pid)?;
+    let parcel = process.mailbox.receive(&slot.outer, process.pid.generation)?;
+    if !parcel.space.is_empty() {
+        process.heap.space.adopt(parcel.space);
+        process.heap.check_threshold();
+    }
+    let system = process.system();
+    system.trace(|| {
+        let shown = crate::print::to_text(system, parcel.value);
+        format!("process {} receives {shown}", process.number)
+    });
+    Some(parcel.value)
+}
+
+/// RECEIVE.
+pub fn receive(process: &mut Process) -> Waited {
+    match next_message(process) {
+        Some(message) => {
+            process.wait = Wait::No;
+            Waited::Value(message)
+        }
+        None => {
+            process.wait = Wait::Message;
+            Waited::Wait
+        }
+    }
+}
+
+/// RECEIVE_WITH_TIMEOUT: `Some(message)`, `None` for an expired timeout, or `Wait`.
+pub fn receive_timeout(process: &mut Process, timeout: Value) -> Result<Result<Option<Value>, ()>, Trap> {
+    if let Some(message) = next_message(process) {
+        process.wait = Wait::No;
+        return Ok(Ok(Some(message)));
+    }
+    if let Wait::Timer { deadline, .. } = process.wait {
+        if deadline.is_some_and(|deadline| process.worker().now() >= deadline) {
+            process.wait = Wait::No;
+            return Ok(Ok(None));
+        }
+        return Ok(Err(()));
+    }
+    let Some(milliseconds) = timeout.as_number() else {
+        return Err(Trap::BadTimeout { kind: timeout.kind() });
+    };
+    // A saturating cast: negative and NaN give 0.
+    let whole = milliseconds as u64;
+    if whole == 0 {
+        return Ok(Ok(None));
+    }
+    let worker = process.worker();
+    let deadline = whole.checked_mul(1_000_000).and_then(|wait| worker.now().checked_add(wait));
+    let seq = match deadline {
+        Some(deadline) => worker.add_timer(deadline, process.pid),
+        None => 0,
+    };
+    process.wait = Wait::Timer { deadline, seq };
+    Ok(Err(()))
+}
+
+/// LINK: the result of process `number`.
+pub fn link(process: &mut Process, number: u64) -> Result<Waited, Trap> {
+    let table = &process.system().table;
+    if number == process.number {
+        return Err(Trap::WaitForSelf);
+    }
+    let Some(target) = table.by_number(number) else {
+        return Err(Trap::NoSuchProcess { number });
+    };
+    match take_result(process, target) {
+        Some(result) => {
+            process.wait = Wait::No;
+            Ok(Waited::Value(result))
+        }
+        None => {
+            process.wait = Wait::Ends([target].into());
+            Ok(Waited::Wait)
+        }
+    }
+}
+
+/// A copy of the result of `target` if it has ended; otherwise its end wakes the process.
+fn take_result(process: &mut Process, target: Pid) -> Option<Value> {
+    let table = &process.system().table;
+    let parcel = table.ended(target, process.pid, |result| {
+        result.map_or(crate::process::mailbox::immediate(Value::UNDEFINED), |kept| {
+            Parcel::copy(kept.value)
+        })
+    })?;
+    process.heap.space.adopt(parcel.space);
+    process.heap.check_threshold();
+    Some(parcel.value)
+}
+
+/// SELECT and, with `kill`, SELECT_WITH_KILL: the result of the first of `candidates` that has ended.
+pub fn select(process: &mut Process, candidates: &[Value], kill: bool) -> Result<Waited, Trap> {
+    let all: Vec<Pid> = candidates.iter().filter_map(|value| value.as_pid()).collect();
+    let others: Vec<Pid> = all.iter().copied().filter(|pid| *pid != process.pid).collect();
+    if others.is_empty() {
+        return Err(if all.is_empty() { Trap::EmptySelect } else { Trap::WaitForSelf });
+    }
+    let table = &process.system().table;
+    let ended = others.iter().find_map(|target| {
+        let result = take_result(process, *target)?;
+        Some((*target, result))
+    });
+    let Some((winner, result)) = ended else {
+        process.wait = Wait::Ends(others.into());
+        return Ok(Waited::Wait);
+    };
+    process.wait = Wait::No;
+    table.stop_waiting(process.pid, &others);
+    if kill {
+        for other in others {
+            if other != winner && table.kill(other) {
+                process.worker().enqueue(other);
+            }
+        }
+    }
+    Ok(Waited::Value(result))
+}

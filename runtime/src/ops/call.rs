@@ -1,0 +1,242 @@
+//! Calls: what a callee value means, library functions, and native calls that need Ion code.
+
+use super::{CALL, Cont, find_magic};
+use crate::atom::known;
+use crate::error::Trap;
+use crate::natives::{NativeCx, NativeError};
+use crate::object::closure;
+use crate::object::closure::Callee;
+use crate::process::stack::{HEADER_WORDS, NATIVE_FRAME, Stack};
+use crate::process::{Process, fill_registers};
+use crate::process::stack::FrameHeader;
+use crate::program::{Code, FuncId, NativeId, Program};
+use crate::value::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a call of a function value comes to.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// A bytecode function: the engine enters it.
+    Bytecode(FuncId, Callee<'a>),
+    /// A library function.
+    Native(NativeId),
+}
+
+/// What a callee value means; `this` is the object of a magic call, or Undefined.
+pub fn target<'a>(process: &Process, function: Value, this: Value) -> Result<Target<'a>, Trap> {
+    let mut callee = match closure::callee(function) {
+        Some(callee) => callee,
+        None => match find_magic(process.system(), function, CALL) {
+            Some(method) => {
+                let mut callee = closure::callee(method).ok_or_else(|| not_callable(process, function))?;
+                if callee.this == Value::UNDEFINED {
+                    callee.this = function;
+                }
+                callee
+            }
+            None => return Err(not_callable(process, function)),
+        },
+    };
+    if callee.this == Value::UNDEFINED {
+        callee.this = this;
+    }
+    if let Some(id) = callee.function.as_native() {
+        return Ok(Target::Native(id));
+    }
+    let id = callee.function.as_function().ok_or_else(|| not_callable(process, function))?;
+    Ok(match process.program().function(id).code {
+        Code::Native(id) => Target::Native(id),
+        Code::Bytecode(_) => Target::Bytecode(id, callee),
+    })
+}
+
+#[cold]
+fn not_callable(process: &Process, value: Value) -> Trap {
+    let reference = value.as_atom().and_then(|atom| {
+        let text = process.system().atoms.text(atom);
+        text.strip_prefix("__function_ref:").map(str::to_owned)
+    });
+    Trap::NotCallable { kind: value.kind(), reference }
+}
+
+/// Pushes the first frame of a bytecode function onto `stack`.
+pub(crate) fn push_frame(
+    stack: &mut Stack,
+    program: &Program,
+    limit: usize,
+    id: FuncId,
+    this: Value,
+    args: impl Iterator<Item = Value>,
+) -> Result<(), Trap> {
+    let body = program.function(id).bytecode().expect("`target` resolves aliases");
+    let words = usize::from(body.layout.words);
+    if !stack.reserve(words + HEADER_WORDS, limit) {
+        return Err(Trap::OutOfMemory { limit });
+    }
+    let header = FrameHeader { function: id.0, pc: 0, dst: 0, cont: 0, words: words as u32 };
+    let registers = stack.push(header, Value::UNDEFINED);
+    fill_registers(registers, &body.layout, this, args);
+    Ok(())
+}
+
+/// How a call of a value was started.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// A library function has run; this is its result.
+    Done(Value),
+    /// The callee's frame (and perhaps a native frame) was pushed.
+    Pushed,
+}
+
+/// Starts a call: runs a library function, or pushes the callee's frame onto the process's stack,
+/// or onto `records` (innermost first) if compiled code is about to unwind.
+pub(crate) fn start(
+    process: &mut Process,
+    records: Option<&mut Stack>,
+    function: Value,
+    this: Value,
+    args: &[Value],
+) -> Result<Started, Trap> {
+    match target(process, function, this)? {
+        Target::Bytecode(id, callee) => {
+            let (program, limit) = (process.program(), process.heap.limit);
+            let all = callee.captures.iter().chain(args).copied();
+            let stack = records.unwrap_or(&mut process.stack);
+            push_frame(stack, program, limit, id, callee.this, all)?;
+            Ok(Started::Pushed)
+        }
+        Target::Native(id) => match first_magic_text(process, id, args, 0) {
+            None => native(process, id, args).map(Started::Done),
+            Some((at, method)) => {
+                push_text_call(process, records, id, args, at, method)?;
+                Ok(Started::Pushed)
+            }
+        },
+    }
+}
+
+/// The first argument from `from` on that must be converted by its `__str__` before `id` may run.
+fn first_magic_text(
+    process: &Process,
+    id: NativeId,
+    args: &[Value],
+    from: usize,
+) -> Option<(usize, Value)> {
+    let shows = process.program().native(id).def.as_ref().is_some_and(|def| def.shows);
+    if !shows {
+        return None;
+    }
+    (from..args.len()).find_map(|at| {
+        let method = find_magic(process.system(), args[at], known::str)?;
+        Some((at, method))
+    })
+}
+
+/// Pushes a native frame that waits for argument `at`, and the call of its `__str__`.
+fn push_text_call(
+    process: &mut Process,
+    records: Option<&mut Stack>,
+    id: NativeId,
+    args: &[Value],
+    at: usize,
+    method: Value,
+) -> Result<(), Trap> {
+    let (program, limit) = (process.program(), process.heap.limit);
+    let Target::Bytecode(callee_id, callee) = target(process, method, args[at])? else {
+        // A library function as `__str__` would see the object itself again: show it plainly.
+        return push_native(records.unwrap_or(&mut process.stack), id, args, at, limit);
+    };
+    let captures = callee.captures.iter().copied();
+    match records {
+        None => {
+            push_native(&mut process.stack, id, args, at, limit)?;
+            push_frame(&mut process.stack, program, limit, callee_id, callee.this, captures)
+        }
+        Some(records) => {
+            push_frame(records, program, limit, callee_id, callee.this, captures)?;
+            push_native(records, id, args, at, limit)
+        }
+    }
+}
+
+/// A native frame: its registers are the arguments; `dst` is the one being converted, and `pc` is
+/// where the search for the next goes on.
+fn push_native(
+    stack: &mut Stack,
+    id: NativeId,
+    args: &[Value],
+    at: usize,
+    limit: usize,
+) -> Result<(), Trap> {
+    if !stack.reserve(args.len() + HEADER_WORDS, limit) {
+        return Err(Trap::OutOfMemory { limit });
+    }
+    let header = FrameHeader {
+        function: id.0 | NATIVE_FRAME,
+        pc: at as u32 + 1,
+        dst: at as u16,
+        cont: Cont::Store as u8,
+        words: args.len() as u32,
+    };
+    stack.push(header, Value::UNDEFINED).copy_from_slice(args);
+    Ok(())
+}
+
+/// Goes on with the native frame on top of the stack. `Some` is the result of the library
+/// function, whose frame is gone then.
+pub(crate) fn resume_native(process: &mut Process) -> Result<Option<Value>, Trap> {
+    let Some(header) = process.stack.top() else { return Ok(None) };
+    let id = NativeId(header.function & !NATIVE_FRAME);
+    let args = process.stack.top_registers().to_vec();
+    if let Some((at, method)) = first_magic_text(process, id, &args, header.pc as usize) {
+        process.stack.pop();
+        push_text_call(process, None, id, &args, at, method)?;
+        return Ok(None);
+    }
+    let result = native(process, id, &args)?;
+    process.stack.pop();
+    Ok(Some(result))
+}
+
+/// Pushes a native frame with nothing to convert: the first frame of a process that runs a native.
+pub(crate) fn push_plain_native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<(), Trap> {
+    let limit = process.heap.limit;
+    push_native(&mut process.stack, id, args, 0, limit)?;
+    if let Some(header) = process.stack.top() {
+        process.stack.set_top(FrameHeader { pc: 0, ..header });
+    }
+    Ok(())
+}
+
+/// Runs a library function. A failure is an atom, not a crash.
+pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Value, Trap> {
+    let system = process.system();
+    let entry = process.program().native(id);
+    let result = match &entry.def {
+        None => Err(NativeError::NotFound(entry.name.clone())),
+        Some(def) if !def.arity.accepts(args.len()) => {
+            Err(NativeError::Count { expected: def.arity.expected() as usize, got: args.len() })
+        }
+        Some(def) => {
+            let mut cx = NativeCx { system, heap: &mut process.heap, extra_cost: 0 };
+            let result = catch_unwind(AssertUnwindSafe(|| (def.call)(&mut cx, args)));
+            let extra = cx.extra_cost;
+            process.heap.fuel -= extra;
+            result.unwrap_or_else(|panic| {
+                let message = panic
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_else(|| "no message".to_owned());
+                Err(NativeError::Trap(Trap::NativePanic { name: def.name.clone(), message }))
+            })
+        }
+    };
+    match result {
+        Ok(value) => Ok(value),
+        Err(NativeError::Trap(trap)) => Err(trap),
+        Err(error) => {
+            Ok(Value::atom(system.atoms.intern(&format!("error:FFI call error: {error}"))))
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! One process: its heap, its stack of frame records, its mailbox, what it waits for.
+
+pub(crate) mod mailbox;
+pub mod stack;
+pub mod table;
+
+use crate::error::{Crash, TraceLine, Trap};
+use crate::heap::collect::Roots;
+use crate::heap::{Heap, OutOfMemory};
+use crate::ops::Cont;
+use crate::program::{FuncId, NativeId, Program};
+use crate::sched::worker::Worker;
+use crate::system::System;
+use crate::value::{Pid, Value};
+use mailbox::Mailbox;
+use stack::{FrameHeader, NATIVE_FRAME, Stack};
+
+/// Reductions that compiled code may use before the worker looks: bounds the depth of native calls.
+pub const MAX_FUEL: i64 = 4000;
+
+/// What a process waits for.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub enum Wait {
+    /// Nothing.
+    #[default]
+    No,
+    /// A message.
+    Message,
+    /// A message or the timer.
+    Timer {
+        /// Nanoseconds on the system's clock, or `None` for ever.
+        deadline: Option<u64>,
+        /// Which timer, for the worker that armed it.
+        seq: u64,
+    },
+    /// The end of one of these processes.
+    Ends(Box<[Pid]>),
+}
+
+/// A process. Compiled code reads the fields of `heap` at fixed offsets, see [`crate::layout`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct Process {
+    /// Own memory, and the reduction counter.
+    pub heap: Heap,
+    /// The worker that runs it; only then is it not null.
+    pub(crate) worker: *mut Worker,
+    /// Result of a helper that has no return value, or of a compiled function at the trampoline.
+    pub result: Value,
+    /// Lowest address that compiled code may use on the worker's native stack.
+    pub(crate) stack_limit: usize,
+    /// Suspended calls.
+    pub stack: Stack,
+    pub(crate) mailbox: Mailbox,
+    /// Its handle.
+    pub pid: Pid,
+    /// Its number, from 1 in order of spawning.
+    pub number: u64,
+    /// Reductions charged in earlier slices.
+    pub reductions: u64,
+    /// What it waits for.
+    pub wait: Wait,
+}
+
+// SAFETY: a process owns all its memory; `worker` is null whenever it is not being run.
+unsafe impl Send for Process {}
+
+/// What a safepoint that has run out of reductions comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safepoint {
+    /// There are reductions left: go on.
+    Continue,
+    /// The slice is over.
+    Yield,
+}
+
+impl Process {
+    pub(crate) fn new(pid: Pid, number: u64, limit: usize, stress: bool) -> Process {
+        let mut heap = Heap::new(limit);
+        heap.stress = stress;
+        Process {
+            heap,
+            worker: std::ptr::null_mut(),
+            result: Value::UNDEFINED,
+            stack_limit: 0,
+            stack: Stack::new(),
+            mailbox: Mailbox::new(),
+            pid,
+            number,
+            reductions: 0,
+            wait: Wait::No,
+        }
+    }
+
+    /// The worker that runs this process.
+    #[inline(always)]
+    pub(crate) fn worker<'a>(&self) -> &'a mut Worker {
+        debug_assert!(!self.worker.is_null());
+        // SAFETY: only code that a worker runs for this process gets here; the worker outlives the
+        // slice, is used by this thread only, and nobody keeps the reference across calls.
+        unsafe { &mut *self.worker }
+    }
+
+    /// The machine.
+    #[inline(always)]
+    pub fn system<'a>(&self) -> &'a System {
+        // SAFETY: the worker holds the system alive for as long as it runs anything.
+        unsafe { &*std::ptr::from_ref(&*self.worker().system) }
+    }
+
+    /// The program.
+    #[inline(always)]
+    pub fn program<'a>(&self) -> &'a Program {
+        &self.system().program
+    }
+
+    /// The trap for an allocation that did not fit.
+    pub fn out_of_memory(&self) -> Trap {
+        Trap::OutOfMemory { limit: self.heap.limit }
+    }
+
+    /// Starts a slice of `budget` reductions.
+    pub(crate) fn start_slice(&mut self, budget: i64) {
+        let piece = budget.min(MAX_FUEL);
+        self.heap.fuel = piece;
+        self.heap.reserve = budget - piece;
+        if self.heap.collect_wanted || self.heap.stress {
+            self.heap.collect_wanted = false;
+            self.heap.ask_collect();
+        }
+    }
+
+    /// Reductions left in the slice; negative if more were charged than it had.
+    #[inline(always)]
+    pub(crate) fn left(&self) -> i64 {
+        self.heap.fuel + self.heap.reserve
+    }
+
+    /// Charges reductions. True if the caller must go to [`Process::safepoint`].
+    #[inline(always)]
+    pub fn charge(&mut self, cost: i64) -> bool {
+        self.heap.fuel -= cost;
+        self.heap.fuel <= 0
+    }
+
+    /// Must a frame that has just been returned to go to [`Process::safepoint`] first?
+    #[inline(always)]
+    pub(crate) fn exhausted(&self) -> bool {
+        self.left() <= 0
+    }
+
+    /// What to do once no reductions seem to be left. Every live value is in a frame record.
+    #[cold]
+    #[inline(never)]
+    pub fn safepoint(&mut self) -> Result<Safepoint, Trap> {
+        if self.heap.collect_wanted || self.heap.stress {
+            self.collect();
+        }
+        if self.heap.over_limit(self.stack.bytes()) {
+            if self.heap.collections == 0 {
+                self.collect();
+            }
+            if self.heap.over_limit(self.stack.bytes()) {
+                return Err(self.out_of_memory());
+            }
+        }
+        let left = self.left();
+        if left <= 0 {
+            return Ok(Safepoint::Yield);
+        }
+        // Under stress every charge comes back here.
+        let piece = if self.heap.stress { 1 } else { left.min(MAX_FUEL) };
+        self.heap.fuel = piece;
+        self.heap.reserve = left - piece;
+        Ok(Safepoint::Continue)
+    }
+
+    /// Collects, with the frame records as roots.
+    pub(crate) fn collect(&mut self) {
+        let program = self.program();
+        let mut roots = FrameRoots { stack: &mut self.stack, program };
+        self.heap.collect(&mut roots);
+    }
+
+    /// Writes where the newest frame goes on, and what becomes of the result it waits for.
+    #[inline(always)]
+    pub(crate) fn suspend_top(&mut self, pc: u32, dst: u16, cont: Cont) {
+        if let Some(header) = self.stack.top() {
+            self.stack.set_top(FrameHeader { pc, dst, cont: cont as u8, ..header });
+        }
+    }
+
+    /// Gives a result to the newest frame.
+    pub(crate) fn deliver(&mut self, result: Value) {
+        if let Some(header) = self.stack.top()
+            && let Some(result) = Cont::from_byte(header.cont).apply(result)
+        {
+            self.stack.top_registers()[usize::from(header.dst)] = result;
+        }
+    }
+
+    /// The crash report for a trap with the frames as they are now.
+    ///
+    /// A suspended caller's record says where it goes on, which is one behind the call; the newest
+    /// record says where the trap happened.
+    pub(crate) fn crash(&self, trap: Trap) -> Box<Crash> {
+        const ENDS: usize = 16;
+        let program = self.program();
+        let total = self.stack.headers().count();
+        let mut trace = Vec::new();
+        for (i, header) in self.stack.headers().enumerate() {
+            if i >= ENDS && i + ENDS < total {
+                continue;
+            }
+            let function = match header.function & NATIVE_FRAME {
+                0 => program.function(FuncId(header.function)).qualified_name(),
+                _ => program.native(NativeId(header.function & !NATIVE_FRAME)).name.clone(),
+            };
+            let pc = if i == 0 { header.pc } else { header.pc.saturating_sub(1) };
+            trace.push(TraceLine { function, pc });
+        }
+        Box::new(Crash { process: self.number, trap, omitted: total - trace.len(), trace })
+    }
+}
+
+/// Fills a fresh window (all Undefined) with arguments, bound object and empty cells.
+#[inline]
+pub(crate) fn fill_registers(
+    registers: &mut [Value],
+    layout: &crate::program::FrameLayout,
+    this: Value,
+    args: impl Iterator<Item = Value>,
+) {
+    for (register, arg) in registers[..usize::from(layout.used)].iter_mut().zip(args) {
+        *register = arg;
+    }
+    if let Some(at) = layout.this {
+        registers[usize::from(at)] = this;
+    }
+    registers[usize::from(layout.first_cell)..].fill(Value::ABSENT);
+}
+
+/// The registers of all frame records; dead ones are forgotten.
+struct FrameRoots<'a> {
+    stack: &'a mut Stack,
+    program: &'a Program,
+}
+
+impl Roots for FrameRoots<'_> {
+    fn visit_roots(&mut self, visit: &mut dyn FnMut(&mut Value)) {
+        let program = self.program;
+        self.stack.for_each_record(|header, registers, newest| {
+            let body = match header.function & NATIVE_FRAME {
+                0 => program.function(FuncId(header.function)).bytecode(),
+                _ => None,
+            };
+            let Some(body) = body else { return registers.iter_mut().for_each(visit_one(visit)) };
+            if !newest && Cont::from_byte(header.cont) != Cont::Drop {
+                registers[usize::from(header.dst)] = Value::UNDEFINED;
+            }
+            let flow = body.flow();
+            for (reg, register) in registers.iter_mut().enumerate() {
+                if register.is_pointer() {
+                    if flow.is_live(header.pc, reg as u16) {
+                        visit(register);
+                    } else {
+                        *register = Value::UNDEFINED;
+                    }
+                }
+            }
+        });
+    }
+}
+
+fn visit_one<'a>(visit: &'a mut dyn FnMut(&mut Value)) -> impl FnMut(&mut Value) + 'a {
+    move |register| visit(register)
+}
+
+/// An allocation that did not fit, as a trap of `process`.
+pub(crate) fn memory<T>(process: &Process, result: Result<T, OutOfMemory>) -> Result<T, Trap> {
+    result.map_err(|OutOfMemory| process.out_of_memory())
+}

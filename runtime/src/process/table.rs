@@ -1,0 +1,251 @@
+//! The process table: from a handle to a process, and the states of processes.
+//!
+//! A slot outlives its users, so other threads may always look at its atomics; the process itself
+//! may be touched only by the worker that runs it (state RUNNING), or by whoever has just taken it
+//! out of a run queue.
+//!
+//! States and who changes them:
+//!
+//! | from | to | who |
+//! |---|---|---|
+//! | FREE | RUNNABLE | the spawner, which then queues it |
+//! | RUNNABLE | RUNNING | the worker that took it from a queue |
+//! | RUNNING | RUNNABLE | its worker, which then queues it |
+//! | RUNNING | WAITING | its worker; it then looks once more for what it waits for |
+//! | WAITING | RUNNABLE | whoever wakes it, exactly one, which then queues it |
+//! | RUNNING | FREE | its worker, when the process has ended |
+
+use super::Process;
+use super::mailbox::{Mailbox, Outer};
+use crate::append_vec::AppendVec;
+use crate::heap::copy::Parcel;
+use crate::value::Pid;
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// No process.
+pub const FREE: u32 = 0;
+/// In a run queue, or about to be put there.
+pub const RUNNABLE: u32 = 1;
+/// A worker runs it.
+pub const RUNNING: u32 = 2;
+/// Waits for a message, an end or a timer.
+pub const WAITING: u32 = 3;
+
+/// A slot is used again only after this many others, so that generations last long.
+const MIN_FREE: usize = 1024;
+
+/// One slot, see the module text.
+#[derive(Debug)]
+pub struct Slot {
+    pub(crate) outer: Outer,
+    state: AtomicU32,
+    generation: AtomicU32,
+    /// Another process has ended this one; its worker sees it before the next step.
+    kill: AtomicBool,
+    process: UnsafeCell<Option<Box<Process>>>,
+}
+
+// SAFETY: `process` is touched only under the state protocol above, which gives one thread at a
+// time the right to it; the other fields are atomics.
+unsafe impl Sync for Slot {}
+// SAFETY: as above; a process may move between threads.
+unsafe impl Send for Slot {}
+
+impl Slot {
+    /// Takes the process out, to run it. The caller has taken it from a run queue.
+    pub(crate) fn take(&self) -> Option<Box<Process>> {
+        self.state.store(RUNNING, Ordering::Relaxed);
+        // SAFETY: whoever takes a handle from a run queue owns the process (state protocol).
+        unsafe { (*self.process.get()).take() }
+    }
+
+    /// Puts the process back and says that it is runnable. The caller then queues it.
+    pub(crate) fn put_runnable(&self, process: Box<Process>) {
+        // SAFETY: the caller ran the process, so it owns the slot's content.
+        unsafe { *self.process.get() = Some(process) };
+        self.state.store(RUNNABLE, Ordering::Release);
+    }
+
+    /// Puts the process back, waiting. True if `ready` says that it must run after all.
+    pub(crate) fn put_waiting(&self, process: Box<Process>, ready: impl FnOnce() -> bool) -> bool {
+        // SAFETY: the caller ran the process, so it owns the slot's content.
+        unsafe { *self.process.get() = Some(process) };
+        // SeqCst: pairs with the push in the mailbox and with `wake`.
+        self.state.store(WAITING, Ordering::SeqCst);
+        (ready() || self.kill.load(Ordering::SeqCst)) && self.wake()
+    }
+
+    /// From waiting to runnable. True if this call did it: then the caller queues the process.
+    pub(crate) fn wake(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == WAITING
+            && self
+                .state
+                .compare_exchange(WAITING, RUNNABLE, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Has another process asked to end it?
+    pub(crate) fn killed(&self) -> bool {
+        self.kill.load(Ordering::Relaxed)
+    }
+
+    /// The process, for reports while no worker runs.
+    pub(crate) fn peek<'a>(&'a self) -> Option<&'a Process> {
+        // SAFETY: callers hold the only worker still alive (end of a run), so nothing else touches it.
+        unsafe { (*self.process.get()).as_deref() }
+    }
+}
+
+/// What is known about ended processes, and who waits for ends.
+#[derive(Debug, Default)]
+struct Ends {
+    /// Results other than Undefined.
+    results: rustc_hash::FxHashMap<Pid, Parcel>,
+    waiters: rustc_hash::FxHashMap<Pid, Vec<Pid>>,
+}
+
+/// See the module text.
+#[derive(Debug, Default)]
+pub struct ProcessTable {
+    slots: AppendVec<Slot>,
+    free: Mutex<VecDeque<u32>>,
+    live: AtomicU32,
+    ends: Mutex<Ends>,
+    /// Handles of processes whose numbers appear in LINK instructions.
+    linked: Mutex<rustc_hash::FxHashMap<u64, Pid>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic while one of these locks is held leaves its map whole.
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl ProcessTable {
+    /// The slot of a handle, whoever uses it now.
+    #[inline]
+    pub(crate) fn slot(&self, pid: Pid) -> Option<&Slot> {
+        self.slots.get(pid.slot as usize)
+    }
+
+    /// How many processes there are.
+    pub fn live(&self) -> u32 {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// A handle for a new process; `None` if there are `limit` already.
+    pub(crate) fn allocate(&self, limit: usize) -> Option<Pid> {
+        if self.live.fetch_add(1, Ordering::Relaxed) as usize >= limit {
+            self.live.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let mut free = lock(&self.free);
+        let reused = if free.len() > MIN_FREE { free.pop_front() } else { None };
+        drop(free);
+        let index = reused.unwrap_or_else(|| {
+            self.slots.push(Slot {
+                outer: Outer::closed(),
+                state: AtomicU32::new(FREE),
+                generation: AtomicU32::new(0),
+                kill: AtomicBool::new(false),
+                process: UnsafeCell::new(None),
+            }) as u32
+        });
+        let generation = self.slots.get(index as usize)?.generation.load(Ordering::Relaxed);
+        Some(Pid { slot: index, generation })
+    }
+
+    /// Makes a new process reachable. The caller then queues it.
+    pub(crate) fn start(&self, process: Box<Process>) {
+        let pid = process.pid;
+        if let Some(slot) = self.slot(pid) {
+            slot.kill.store(false, Ordering::Relaxed);
+            slot.outer.open(pid.generation);
+            slot.put_runnable(process);
+        }
+    }
+
+    /// Is the process still there?
+    pub(crate) fn is_alive(&self, pid: Pid) -> bool {
+        self.slot(pid).is_some_and(|slot| slot.outer.is_open(pid.generation))
+    }
+
+    /// Asks to end a process. True if the caller must queue it.
+    pub(crate) fn kill(&self, pid: Pid) -> bool {
+        match self.slot(pid) {
+            Some(slot) if slot.outer.is_open(pid.generation) => {
+                slot.kill.store(true, Ordering::SeqCst);
+                slot.wake()
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes an ended process out of the table. Returns who waited for the end.
+    pub(crate) fn end(&self, pid: Pid, mailbox: &mut Mailbox, result: Option<Parcel>) -> Vec<Pid> {
+        let Some(slot) = self.slot(pid) else { return Vec::new() };
+        let waiters = {
+            // Under the lock, so that who registers to wait sees either the end or its waking.
+            let mut ends = lock(&self.ends);
+            mailbox.close(&slot.outer, pid.generation);
+            if let Some(result) = result {
+                ends.results.insert(pid, result);
+            }
+            ends.waiters.remove(&pid).unwrap_or_default()
+        };
+        slot.state.store(FREE, Ordering::Relaxed);
+        // Generations have 20 bits, see `Pid`.
+        slot.generation.store((pid.generation + 1) & 0xF_FFFF, Ordering::Release);
+        self.live.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.free).push_back(pid.slot);
+        waiters
+    }
+
+    /// If `target` has ended, a copy of its result through `with`; otherwise `waiter` is told of its end.
+    pub(crate) fn ended<R>(
+        &self,
+        target: Pid,
+        waiter: Pid,
+        with: impl FnOnce(Option<&Parcel>) -> R,
+    ) -> Option<R> {
+        let mut ends = lock(&self.ends);
+        if !self.is_alive(target) {
+            return Some(with(ends.results.get(&target)));
+        }
+        let waiters = ends.waiters.entry(target).or_default();
+        if !waiters.contains(&waiter) {
+            waiters.push(waiter);
+        }
+        None
+    }
+
+    /// Forgets that `waiter` waits for any of `targets`.
+    pub(crate) fn stop_waiting(&self, waiter: Pid, targets: &[Pid]) {
+        let mut ends = lock(&self.ends);
+        for target in targets {
+            if let Some(waiters) = ends.waiters.get_mut(target) {
+                waiters.retain(|other| *other != waiter);
+                if waiters.is_empty() {
+                    ends.waiters.remove(target);
+                }
+            }
+        }
+    }
+
+    /// Remembers the handle of a process that some LINK names by number.
+    pub(crate) fn remember_number(&self, number: u64, pid: Pid) {
+        lock(&self.linked).insert(number, pid);
+    }
+
+    /// The handle of a process that some LINK names by number.
+    pub(crate) fn by_number(&self, number: u64) -> Option<Pid> {
+        lock(&self.linked).get(&number).copied()
+    }
+
+    /// All slots, for reports while no worker runs.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        (0..self.slots.len()).filter_map(|index| self.slots.get(index))
+    }
+}

@@ -1,0 +1,3 @@
+//! Scheduling: workers, their run queues and timers.
+
+pub mod worker;

@@ -1,0 +1,480 @@
+//! A worker: takes processes from its run queue and runs a slice of each.
+//!
+//! Compiled code reaches its worker through the running process; the table of runtime functions
+//! that it calls is the first field.
+
+use crate::error::{ExitReason, Trap};
+use crate::heap::copy::Parcel;
+use crate::helpers::{HELPERS, HelperTable};
+use crate::interp::code::CodeBlock;
+use crate::interp::{self, Leave};
+use crate::ops::{Cont, call};
+use crate::process::stack::{NATIVE_FRAME, Stack};
+use crate::process::{Process, Safepoint, Wait};
+use crate::program::FuncId;
+use crate::system::{Engine, Preempt, System};
+use crate::tier::{EnterFn, STATUS_RETURNED};
+use crate::value::{Pid, Value};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Why compiled code unwound, if it was not for want of reductions.
+#[derive(Debug)]
+pub(crate) enum Unwound {
+    Yield,
+    Blocked,
+    Trap(Trap),
+    /// A call was pushed whose result the newest own record waits for.
+    Call,
+    /// This is the result that the newest own record waits for.
+    Deliver(Value),
+}
+
+/// How the run of a whole program ended.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// Why the main process ended; `None` if it is still waiting: a deadlock.
+    pub main: Option<ExitReason>,
+    /// What it returned.
+    pub result: Option<Parcel>,
+}
+
+/// See the module text.
+#[repr(C)]
+pub struct Worker {
+    helpers: HelperTable,
+    pub(crate) system: Arc<System>,
+    codes: Arc<Vec<CodeBlock>>,
+    /// Entries for suspended calls by function; null: not asked for yet.
+    resume: Vec<*const u8>,
+    enter: Option<EnterFn>,
+    queue: VecDeque<Pid>,
+    timers: BinaryHeap<Reverse<(u64, u64, Pid)>>,
+    timer_seq: u64,
+    /// Records of compiled code that unwinds, innermost first.
+    pub(crate) records: Stack,
+    pub(crate) unwound: Option<Unwound>,
+    /// What becomes of the result of the call that was just pushed; the next record takes it.
+    pub(crate) pending: Cont,
+    /// Arguments of calls of unknown functions, for compiled code.
+    pub(crate) args: Vec<Value>,
+    pub(crate) messages: u64,
+    /// Lowest address that compiled code may use on this worker's native stack.
+    stack_limit: usize,
+    main: Option<Pid>,
+    main_end: Option<(ExitReason, Option<Parcel>)>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// How a slice ended.
+enum SliceEnd {
+    Preempted,
+    Blocked,
+    Ended(ExitReason, Value),
+}
+
+impl Worker {
+    /// A worker of `system` with nothing to do.
+    ///
+    /// `stack`: bytes of native stack that compiled code may use, from here down.
+    pub(crate) fn new(system: Arc<System>, codes: Arc<Vec<CodeBlock>>, stack: usize) -> Worker {
+        let here = 0u8;
+        let stack_limit = (&raw const here as usize).saturating_sub(stack);
+        let functions = system.program.functions.len();
+        let enter = system.compiler.as_ref().map(|compiler| compiler.enter());
+        Worker {
+            helpers: HELPERS,
+            system,
+            codes,
+            resume: vec![std::ptr::null(); functions],
+            enter,
+            queue: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            timer_seq: 0,
+            records: Stack::new(),
+            unwound: None,
+            pending: Cont::Store,
+            args: Vec::new(),
+            messages: 0,
+            stack_limit,
+            main: None,
+            main_end: None,
+        }
+    }
+
+    /// The functions as the interpreter runs them.
+    pub(crate) fn codes<'a>(&self) -> &'a [CodeBlock] {
+        // SAFETY: the worker holds the list for as long as it runs anything, and nobody keeps the
+        // slice beyond a slice.
+        unsafe { &*std::ptr::from_ref(self.codes.as_slice()) }
+    }
+
+    /// Where compiled code enters `function` with a list of arguments; `None` if it has to be interpreted.
+    pub(crate) fn list_entry(&self, function: FuncId) -> Option<*const u8> {
+        self.system.compiler.as_ref()?.list_entry(function)
+    }
+
+    /// What a call costs.
+    pub(crate) fn call_cost(&self) -> i64 {
+        match self.system.config.preempt {
+            Preempt::Safepoint => 1,
+            Preempt::Instruction => 2,
+        }
+    }
+
+    /// Puts a runnable process at the end of the queue.
+    pub(crate) fn enqueue(&mut self, pid: Pid) {
+        self.queue.push_back(pid);
+    }
+
+    /// Nanoseconds on the system's clock.
+    pub(crate) fn now(&self) -> u64 {
+        self.system.now()
+    }
+
+    /// Wakes `pid` at `deadline`.
+    pub(crate) fn add_timer(&mut self, deadline: u64, pid: Pid) -> u64 {
+        self.timer_seq += 1;
+        self.timers.push(Reverse((deadline, self.timer_seq, pid)));
+        self.timer_seq
+    }
+
+    /// Starts the main process: `entry` of the program with `args`.
+    pub(crate) fn start_main(&mut self, args: &[String]) -> Result<(), Trap> {
+        let system = self.system.clone();
+        let limit = system.config.max_processes;
+        let Some(pid) = system.table.allocate(limit) else { return Err(Trap::TooManyProcesses { limit }) };
+        let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut main = Box::new(Process::new(
+            pid,
+            number,
+            system.config.max_heap,
+            system.config.stress_collect,
+        ));
+        let entry = system.program.function(system.program.entry);
+        let mut first = None;
+        if entry.arity > 0 {
+            let memory = |_| Trap::OutOfMemory { limit: system.config.max_heap };
+            let texts: Result<Vec<Value>, _> = args.iter().map(|arg| main.heap.new_string(arg)).collect();
+            let list = texts.and_then(|texts| main.heap.new_array(&texts)).map_err(memory)?;
+            first = Some(list);
+        }
+        let args = first.into_iter();
+        let this = Value::UNDEFINED;
+        call::push_frame(&mut main.stack, &system.program, usize::MAX, entry.id, this, args)?;
+        if system.program.linked_numbers.contains(&number) {
+            system.table.remember_number(number, pid);
+        }
+        self.main = Some(pid);
+        system.table.start(main);
+        self.enqueue(pid);
+        Ok(())
+    }
+
+    /// Runs until nothing can run any more and no timer is pending.
+    pub(crate) fn run(&mut self) -> RunEnd {
+        loop {
+            self.fire_timers();
+            while let Some(pid) = self.queue.pop_front() {
+                self.run_process(pid);
+                if !self.timers.is_empty() {
+                    self.fire_timers();
+                }
+            }
+            match self.timers.peek() {
+                Some(&Reverse((deadline, _, pid))) => {
+                    if !self.system.table.is_alive(pid) {
+                        self.timers.pop();
+                        continue;
+                    }
+                    let now = self.now();
+                    if deadline > now {
+                        self.flush();
+                        std::thread::sleep(Duration::from_nanos(deadline - now));
+                    }
+                }
+                None => break,
+            }
+        }
+        self.flush();
+        let (main, result) = match self.main_end.take() {
+            Some((reason, result)) => (Some(reason), result),
+            None => (None, None),
+        };
+        self.system.counters.messages.fetch_add(self.messages, Ordering::Relaxed);
+        RunEnd { main, result }
+    }
+
+    fn flush(&self) {
+        self.system.print("", true);
+    }
+
+    fn fire_timers(&mut self) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let now = self.now();
+        while let Some(&Reverse((deadline, _, pid))) = self.timers.peek() {
+            if deadline > now {
+                break;
+            }
+            self.timers.pop();
+            self.wake(pid);
+        }
+    }
+
+    fn wake(&mut self, pid: Pid) {
+        if self.system.table.slot(pid).is_some_and(|slot| slot.wake()) {
+            self.enqueue(pid);
+        }
+    }
+
+    fn run_process(&mut self, pid: Pid) {
+        let system = self.system.clone();
+        let Some(slot) = system.table.slot(pid) else { return };
+        let Some(mut process) = slot.take() else { return };
+        if slot.killed() {
+            return self.end_process(process, ExitReason::Killed, Value::UNDEFINED);
+        }
+        system.counters.slices.fetch_add(1, Ordering::Relaxed);
+        let budget = i64::from(system.config.timeslice);
+        process.worker = self;
+        process.stack_limit = self.stack_limit;
+        process.start_slice(budget);
+        system.trace(|| format!("process {} runs", process.number));
+        let end = self.run_slice(&mut process);
+        process.reductions += (budget - process.left()) as u64;
+        process.stack.trim();
+        match end {
+            SliceEnd::Ended(reason, result) => self.end_process(process, reason, result),
+            SliceEnd::Preempted => {
+                process.worker = std::ptr::null_mut();
+                slot.put_runnable(process);
+                self.enqueue(pid);
+            }
+            SliceEnd::Blocked => {
+                system.trace(|| format!("process {} waits for {}", process.number, wait_text(&process.wait)));
+                process.worker = std::ptr::null_mut();
+                let ends = match &process.wait {
+                    Wait::Ends(targets) => targets.clone(),
+                    _ => Box::default(),
+                };
+                let ready = || {
+                    !slot.outer.is_empty() || ends.iter().any(|target| !system.table.is_alive(*target))
+                };
+                if slot.put_waiting(process, ready) {
+                    self.enqueue(pid);
+                }
+            }
+        }
+    }
+
+    fn run_slice(&mut self, process: &mut Process) -> SliceEnd {
+        let (step, trace) =
+            (self.system.config.preempt == Preempt::Instruction, self.system.config.debug);
+        let jit = self.system.config.engine == Engine::Jit;
+        loop {
+            let Some(top) = process.stack.top() else {
+                return SliceEnd::Ended(ExitReason::Normal, process.result);
+            };
+            let leave = if top.function & NATIVE_FRAME != 0 {
+                match call::resume_native(process) {
+                    Ok(None) => self.charged(process, 1),
+                    Ok(Some(result)) => self.returned(process, result),
+                    Err(trap) => Leave::Trapped(trap),
+                }
+            } else if jit {
+                self.run_compiled(process, FuncId(top.function))
+            } else {
+                match (step, trace) {
+                    (false, false) => interp::run::<false, false>(process),
+                    (true, false) => interp::run::<true, false>(process),
+                    (false, true) => interp::run::<false, true>(process),
+                    (true, true) => interp::run::<true, true>(process),
+                }
+            };
+            match leave {
+                Leave::Other => {}
+                Leave::Returned(result) => return SliceEnd::Ended(ExitReason::Normal, result),
+                Leave::Yielded => return SliceEnd::Preempted,
+                Leave::Blocked => return SliceEnd::Blocked,
+                Leave::Trapped(trap) => {
+                    let crash = process.crash(trap);
+                    return SliceEnd::Ended(ExitReason::Crash(crash), Value::UNDEFINED);
+                }
+            }
+        }
+    }
+
+    /// A frame has returned `result`: to the record below, or out of the process.
+    fn returned(&mut self, process: &mut Process, result: Value) -> Leave {
+        if process.stack.is_empty() {
+            return Leave::Returned(result);
+        }
+        process.deliver(result);
+        self.look(process)
+    }
+
+    /// Goes on with the newest record, by way of a safepoint if the reductions are used up.
+    fn look(&mut self, process: &mut Process) -> Leave {
+        if process.exhausted() { self.safepoint(process) } else { Leave::Other }
+    }
+
+    fn charged(&mut self, process: &mut Process, cost: i64) -> Leave {
+        if process.charge(cost) { self.safepoint(process) } else { Leave::Other }
+    }
+
+    fn safepoint(&mut self, process: &mut Process) -> Leave {
+        match process.safepoint() {
+            Ok(Safepoint::Continue) => Leave::Other,
+            Ok(Safepoint::Yield) => Leave::Yielded,
+            Err(trap) => Leave::Trapped(trap),
+        }
+    }
+
+    /// Goes on with the newest record in compiled code.
+    fn run_compiled(&mut self, process: &mut Process, function: FuncId) -> Leave {
+        let entry = match self.resume_entry(function) {
+            Ok(entry) => entry,
+            Err(message) => return Leave::Trapped(Trap::NotCompiled { message }),
+        };
+        let Some(enter) = self.enter else {
+            let message = "no compiler is attached".to_owned();
+            return Leave::Trapped(Trap::NotCompiled { message });
+        };
+        let registers = process.stack.top_base();
+        // The record is popped first: compiled code reads it completely before it does anything
+        // else, and whatever it leaves goes to `records`, not to the stack.
+        process.stack.pop();
+        // SAFETY: `entry` was compiled for this function and handles the record's resume point;
+        // the record's words stay in place until something is pushed.
+        let status = unsafe { enter(registers, process, entry) };
+        if status == STATUS_RETURNED {
+            let result = process.result;
+            return self.returned(process, result);
+        }
+        if let Err(trap) = self.flush_records(process) {
+            return Leave::Trapped(trap);
+        }
+        match self.unwound.take() {
+            None => self.safepoint(process),
+            Some(Unwound::Yield) => Leave::Yielded,
+            Some(Unwound::Blocked) => Leave::Blocked,
+            Some(Unwound::Trap(trap)) => Leave::Trapped(trap),
+            Some(Unwound::Deliver(result)) => {
+                process.deliver(result);
+                self.look(process)
+            }
+            Some(Unwound::Call) => self.look(process),
+        }
+    }
+
+    /// Moves the records of unwound calls to the process's stack, outermost first.
+    fn flush_records(&mut self, process: &mut Process) -> Result<(), Trap> {
+        let fits = process.stack.reserve(self.records.len(), process.heap.limit);
+        if fits {
+            let stack = &mut process.stack;
+            self.records.for_each_record(|header, registers, _| {
+                stack.push(header, Value::UNDEFINED).copy_from_slice(registers);
+            });
+        }
+        self.records.clear();
+        if fits { Ok(()) } else { Err(process.out_of_memory()) }
+    }
+
+    fn resume_entry(&mut self, function: FuncId) -> Result<*const u8, String> {
+        let cached = self.resume[function.0 as usize];
+        if !cached.is_null() {
+            return Ok(cached);
+        }
+        let Some(compiler) = &self.system.compiler else {
+            return Err("no compiler is attached".to_owned());
+        };
+        let entry = compiler.resume_entry(function)?;
+        self.resume[function.0 as usize] = entry;
+        Ok(entry)
+    }
+
+    fn end_process(&mut self, mut process: Box<Process>, reason: ExitReason, result: Value) {
+        let system = self.system.clone();
+        let pid = process.pid;
+        if let ExitReason::Crash(crash) = &reason {
+            system.report(&crash.to_string());
+        }
+        system.trace(|| {
+            let shown = match &reason {
+                ExitReason::Normal => crate::print::to_text(&system, result),
+                ExitReason::Crash(_) => "a crash".to_owned(),
+                ExitReason::Killed => "a kill".to_owned(),
+            };
+            format!("process {} ends with {shown}", process.number)
+        });
+        let is_main = self.main == Some(pid);
+        let watched = system.program.has_select
+            || system.program.linked_numbers.contains(&process.number);
+        let normal = reason == ExitReason::Normal;
+        let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
+        if is_main {
+            let result = normal.then(|| Parcel::copy(result));
+            self.main_end = Some((reason, result));
+        }
+        let counters = &system.counters;
+        counters.reductions.fetch_add(process.reductions, Ordering::Relaxed);
+        counters.collections.fetch_add(u64::from(process.heap.collections), Ordering::Relaxed);
+        let waiters = system.table.end(pid, &mut process.mailbox, kept);
+        drop(process);
+        for waiter in waiters {
+            self.wake(waiter);
+        }
+    }
+
+    /// Who waits for what, for the report of a deadlock.
+    pub(crate) fn waiting(&self) -> Vec<String> {
+        let program = &self.system.program;
+        let numbers: rustc_hash::FxHashMap<Pid, u64> = self
+            .system
+            .table
+            .slots()
+            .filter_map(|slot| slot.peek().map(|process| (process.pid, process.number)))
+            .collect();
+        let mut lines: Vec<(u64, String)> = Vec::new();
+        for process in self.system.table.slots().filter_map(|slot| slot.peek()) {
+            let place = process.stack.top().map_or_else(String::new, |header| {
+                let name = program.function(FuncId(header.function & !NATIVE_FRAME)).qualified_name();
+                format!(" at {name}, instruction {}", header.pc)
+            });
+            let what = match &process.wait {
+                Wait::Ends(targets) => {
+                    let list: Vec<String> = targets
+                        .iter()
+                        .map(|target| numbers.get(target).map_or("?".into(), u64::to_string))
+                        .collect();
+                    format!("the end of process {}", list.join(" or "))
+                }
+                wait => wait_text(wait).to_owned(),
+            };
+            let number = process.number;
+            lines.push((number, format!("process {number} waits for {what}{place}")));
+        }
+        lines.sort();
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+}
+
+fn wait_text(wait: &Wait) -> &'static str {
+    match wait {
+        Wait::No => "nothing",
+        Wait::Message => "a message",
+        Wait::Timer { deadline: None, .. } => "a message (timeout: for ever)",
+        Wait::Timer { .. } => "a message or its timeout",
+        Wait::Ends(_) => "the end of a process",
+    }
+}
