@@ -8,6 +8,7 @@ pub mod forms;
 pub mod infer;
 pub mod ir;
 pub mod kinds;
+pub mod package;
 pub mod points;
 pub mod simplify;
 

@@ -1,0 +1,390 @@
+//! Inference over a whole package: what each function is passed and what it returns.
+//!
+//! A package is a closed world: a function whose reference goes nowhere but into known calls and
+//! spawns is called from nowhere else, so its parameters have the kinds of these calls' arguments.
+//! Any other use of a reference gives it away; such a function may be called with anything.
+//!
+//! Invariant: facts grow from nothing to the least fixpoint, which holds for every run, whichever
+//! engine runs it. It does not hold for a function that the host calls although it is not among the
+//! roots.
+//! Absent on purpose: constants across calls, specialised copies for different callers.
+
+use crate::build::{Shape, Source, build};
+use crate::infer::{Passed, call_sites, infer};
+use crate::ir::Function;
+use crate::kinds::{Callee, Facts, Kinds};
+use crate::points::Mode;
+use crate::simplify::remove_trivial_params;
+use ion_runtime::program::{FuncId, Konst, NativeId};
+use ion_runtime::value::Value;
+use std::collections::VecDeque;
+
+/// A function that is called from outside of the package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The function.
+    pub func: FuncId,
+    /// What its parameters may be.
+    pub params: Kinds,
+    /// What it may be bound to.
+    pub this: Kinds,
+}
+
+impl Root {
+    /// The function in which a run begins: it gets the program's arguments, or nothing.
+    pub fn entry(func: FuncId) -> Root {
+        Root { func, params: Kinds::ARRAY | Kinds::UNDEFINED, this: Kinds::UNDEFINED }
+    }
+
+    /// A function that may be called with anything.
+    pub fn open(func: FuncId) -> Root {
+        Root { func, params: Kinds::ANY, this: Kinds::ANY }
+    }
+}
+
+/// What is known about the functions of a package.
+#[derive(Clone, Debug, Default)]
+pub struct PackageFacts {
+    functions: Vec<Summary>,
+}
+
+#[derive(Clone, Debug)]
+struct Summary {
+    params: Vec<Kinds>,
+    this: Kinds,
+    returns: Kinds,
+    is_called: bool,
+    escapes: bool,
+}
+
+impl PackageFacts {
+    /// Kinds that the parameters of a bytecode function get.
+    pub fn params(&self, func: FuncId) -> &[Kinds] {
+        &self.functions[func.0 as usize].params
+    }
+
+    /// Kinds of what a bytecode function is bound to.
+    pub fn this(&self, func: FuncId) -> Kinds {
+        self.functions[func.0 as usize].this
+    }
+
+    /// Kinds that a bytecode function returns; none: it never returns.
+    pub fn returns(&self, func: FuncId) -> Kinds {
+        self.functions[func.0 as usize].returns
+    }
+
+    /// May the function be called at all? If not, nothing else is known about it.
+    pub fn is_called(&self, func: FuncId) -> bool {
+        self.functions[func.0 as usize].is_called
+    }
+
+    /// May the function be called through a value, so that it needs an entry for anything?
+    pub fn escapes(&self, func: FuncId) -> bool {
+        self.functions[func.0 as usize].escapes
+    }
+
+    /// What callers pass, for inference of the function itself.
+    pub fn passed(&self, func: FuncId) -> Passed<'_> {
+        Passed { params: self.params(func), this: self.this(func) }
+    }
+}
+
+/// The facts of the runtime together with what functions return.
+#[derive(Clone, Copy)]
+pub struct WithReturns<'a> {
+    /// Facts of the runtime.
+    pub base: &'a dyn Facts,
+    /// Facts of the package.
+    pub package: &'a PackageFacts,
+}
+
+impl Facts for WithReturns<'_> {
+    fn literal(&self, value: Value) -> Kinds {
+        self.base.literal(value)
+    }
+
+    fn template(&self, template: u32) -> Kinds {
+        self.base.template(template)
+    }
+
+    fn native(&self, native: NativeId) -> Kinds {
+        self.base.native(native)
+    }
+
+    fn callee(&self, func: FuncId) -> Callee {
+        self.base.callee(func)
+    }
+
+    fn returns(&self, func: FuncId) -> Kinds {
+        self.package.returns(func)
+    }
+}
+
+/// Infers a package. `functions` are its functions by index; `None` for those that are no bytecode.
+pub fn analyse(
+    functions: &[Option<Source<'_>>],
+    roots: &[Root],
+    facts: &dyn Facts,
+) -> PackageFacts {
+    let bodies = functions.iter().enumerate().map(|(at, source)| {
+        let source = (*source)?;
+        let built = build(source, FuncId(at as u32), Mode::Safepoint, Shape::Entry);
+        let Ok(mut built) = built else { return Some(Body::Opaque(source)) };
+        remove_trivial_params(&mut built.function, &mut []);
+        Some(Body::Ssa(built.function))
+    });
+    let mut solver = Solver {
+        bodies: bodies.collect(),
+        callers: vec![Vec::new(); functions.len()],
+        facts,
+        package: PackageFacts {
+            functions: functions
+                .iter()
+                .map(|source| Summary {
+                    params: vec![Kinds::NONE; source.map_or(0, |source| source.params.into())],
+                    this: Kinds::NONE,
+                    returns: Kinds::NONE,
+                    is_called: false,
+                    escapes: false,
+                })
+                .collect(),
+        },
+        queue: VecDeque::new(),
+        queued: vec![false; functions.len()],
+    };
+    for root in roots {
+        solver.pass(root.func, root.this, |_| root.params);
+    }
+    while let Some(func) = solver.queue.pop_front() {
+        solver.queued[func.0 as usize] = false;
+        solver.analyse(func);
+    }
+    let mut package = solver.package;
+    for summary in &mut package.functions {
+        if !summary.is_called {
+            summary.params.fill(Kinds::ANY);
+            summary.this = Kinds::ANY;
+            summary.returns = Kinds::ANY;
+        }
+    }
+    package
+}
+
+enum Body<'a> {
+    Ssa(Function),
+    /// Too large to look into.
+    Opaque(Source<'a>),
+}
+
+struct Solver<'a> {
+    bodies: Vec<Option<Body<'a>>>,
+    /// For each function: those that call it, so far.
+    callers: Vec<Vec<FuncId>>,
+    facts: &'a dyn Facts,
+    package: PackageFacts,
+    queue: VecDeque<FuncId>,
+    queued: Vec<bool>,
+}
+
+impl Solver<'_> {
+    fn enqueue(&mut self, func: FuncId) {
+        let is_bytecode = self.bodies[func.0 as usize].is_some();
+        if is_bytecode && !std::mem::replace(&mut self.queued[func.0 as usize], true) {
+            self.queue.push_back(func);
+        }
+    }
+
+    /// The function may be called like this.
+    fn pass(&mut self, func: FuncId, this: Kinds, params: impl Fn(usize) -> Kinds) {
+        let summary = &mut self.package.functions[func.0 as usize];
+        let mut grown = !std::mem::replace(&mut summary.is_called, true);
+        let mut grow = |old: &mut Kinds, new: Kinds| {
+            grown |= !old.contains(new);
+            *old |= new;
+        };
+        grow(&mut summary.this, this);
+        for (at, param) in summary.params.iter_mut().enumerate() {
+            grow(param, params(at));
+        }
+        if grown {
+            self.enqueue(func);
+        }
+    }
+
+    fn escape(&mut self, func: FuncId) {
+        if !std::mem::replace(&mut self.package.functions[func.0 as usize].escapes, true) {
+            self.pass(func, Kinds::ANY, |_| Kinds::ANY);
+        }
+    }
+
+    fn analyse(&mut self, func: FuncId) {
+        let function = match &self.bodies[func.0 as usize] {
+            Some(Body::Ssa(function)) => function,
+            Some(Body::Opaque(source)) => {
+                let konsts = source.konsts;
+                for konst in konsts.iter().flatten() {
+                    if let Konst::Value(value) = konst
+                        && let Some(func) = value.as_function()
+                    {
+                        self.escape(func);
+                    }
+                }
+                self.set_returns(func, Kinds::ANY);
+                return;
+            }
+            None => return,
+        };
+        let facts = WithReturns { base: self.facts, package: &self.package };
+        let inference = infer(function, &facts, self.package.passed(func));
+        let mut escaped = Vec::new();
+        let sites = call_sites(function, &inference, &facts, |func| escaped.push(func));
+        for site in sites {
+            let callers = &mut self.callers[site.func.0 as usize];
+            if !callers.contains(&func) {
+                callers.push(func);
+            }
+            self.pass(site.func, Kinds::UNDEFINED, |at| {
+                site.args.get(at).copied().unwrap_or(Kinds::UNDEFINED)
+            });
+        }
+        escaped.into_iter().for_each(|func| self.escape(func));
+        self.set_returns(func, inference.returns.kinds);
+    }
+
+    fn set_returns(&mut self, func: FuncId, kinds: Kinds) {
+        let returns = &mut self.package.functions[func.0 as usize].returns;
+        if returns.contains(kinds) {
+            return;
+        }
+        *returns |= kinds;
+        for caller in self.callers[func.0 as usize].clone() {
+            self.enqueue(caller);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestFacts, Unit};
+
+    fn check(texts: &[&str], expected: &[&str]) {
+        let units: Vec<Unit> = texts.iter().map(|text| Unit::parse(text)).collect();
+        let sources: Vec<_> = units.iter().map(|unit| Some(unit.source())).collect();
+        let package = analyse(&sources, &[Root::entry(FuncId(0))], &TestFacts::default());
+        for (at, expected) in expected.iter().enumerate() {
+            let func = FuncId(at as u32);
+            let params: Vec<_> = package.params(func).iter().map(Kinds::to_string).collect();
+            let called = if package.is_called(func) { "" } else { "never called " };
+            let escapes = if package.escapes(func) { "escapes " } else { "" };
+            let params = params.join(", ");
+            let actual = format!("{called}{escapes}({params}) -> {}", package.returns(func));
+            assert_eq!(actual, *expected, "function {at}");
+        }
+    }
+
+    const FIB: &str = "
+        load_const r1, 2
+        less_than r2, r0, r1
+        jump_if_false r2, else
+        return r0
+    else:
+        load_const r3, '__function_ref:1'
+        load_const r1, 1
+        sub r4, r0, r1
+        call r4, r3, [r4]
+        load_const r1, 2
+        sub r5, r0, r1
+        call r5, r3, [r5]
+        add r6, r4, r5
+        return r6";
+
+    #[test]
+    fn fib_takes_and_returns_numbers() {
+        let main = "
+            load_const r0, '__function_ref:1'
+            load_const r1, 35
+            call r0, r0, [r1]
+            return r0";
+        check(&[main, FIB], &["() -> number", "(number) -> number"]);
+    }
+
+    #[test]
+    fn a_function_that_is_given_away_may_get_anything() {
+        let main = "
+            load_const r0, '__function_ref:1'
+            load_const r1, 35
+            send r1, r0
+            call r0, r0, [r1]
+            return r0";
+        check(&[main, FIB], &["() -> any", "escapes (any) -> any"]);
+    }
+
+    #[test]
+    fn arguments_of_all_calls_and_spawns_count() {
+        let main = "
+            load_const r1, '__function_ref:1'
+            load_const r2, 1
+            load_const r3, 'ok'
+            call r4, r1, [r2]
+            call r4, r1, [r0, r2]
+            spawn r4, r1, [r2, r3, r0]
+            return r4";
+        let pair = "
+            array_init r2, [r0, r1]
+            return r2";
+        check(
+            &[main, pair],
+            &[
+                "(undefined|array) -> process",
+                "(number|undefined|array, number|atom|undefined) -> array",
+            ],
+        );
+    }
+
+    #[test]
+    fn one_function_through_several_registers_is_no_escape() {
+        let main = "
+            load_const r1, '__function_ref:1'
+            load_const r2, true
+        top:
+            move r3, r1
+            call r4, r3, [r2]
+            jump_if_true r4, top
+            move r1, r3
+            return r4";
+        check(&[main, "not r0, r0\nreturn r0"], &["() -> boolean", "(boolean) -> boolean"]);
+    }
+
+    #[test]
+    fn what_is_not_called_and_what_does_not_return() {
+        let main = "
+            load_const r1, '__function_ref:2'
+            call r1, r1, []
+            load_const r1, '__function_ref:1'
+            call r1, r1, [r1]
+            return r1";
+        let server = "
+            receive r0
+            jump 0";
+        let called = "return r0";
+        // Code behind a call that never returns counts as reached.
+        check(&[main, called, server], &["() -> any", "escapes (any) -> any", "() -> none"]);
+    }
+
+    #[test]
+    fn captures_come_before_arguments() {
+        let main = "
+            load_const r1, '__function_ref:1'
+            load_const r2, 1
+            load_const r3, 'ok'
+            make_closure r4, r1, 's', [x:r2]
+            call r5, r4, [r3]
+            return r5";
+        let pair = "
+            array_init r2, [r0, r1]
+            return r2";
+        // A closure counts as given away; the call itself is known all the same.
+        check(&[main, pair], &["() -> array", "escapes (any, any) -> array"]);
+    }
+}
