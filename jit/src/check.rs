@@ -6,6 +6,7 @@ use crate::build::Source;
 use crate::cfg::{self, Dominators};
 use crate::ir::*;
 use crate::kinds::Kinds;
+use crate::points;
 use ion_runtime::program::FuncId;
 use rustc_hash::FxHashMap;
 
@@ -173,6 +174,12 @@ impl Checker<'_> {
             );
         if leaves && inst.after.is_none() {
             return Err("the state to go on is missing".to_string());
+        }
+        if inst.after.is_none()
+            && matches!(inst.op, Arith { .. } | Compare { .. } | GetProp { .. } | SetProp { .. })
+            && points::needs_after(&inst.op, |value| function.kinds(value))
+        {
+            return Err("may run a magic method, but has no state to go on".to_string());
         }
         for (which, id) in [inst.before, inst.after].into_iter().enumerate() {
             let Some(id) = id else { continue };

@@ -6,6 +6,7 @@ pub mod check;
 pub mod dump;
 pub mod forms;
 pub mod infer;
+pub mod inline;
 pub mod ir;
 pub mod kinds;
 pub mod package;
