@@ -31,7 +31,8 @@ macro_rules! ion_helpers {
     ($with:ident) => {
         $with! {
             /// Adds a frame record of `function | pc << 32` whose registers are all Undefined to those being
-            /// unwound, with `dst` for the result it waits for. Returns the address of its registers.
+            /// unwound, with `dst | own pc << 32`: the register for the result it waits for, and the
+            /// instruction that is left, where a fault is reported. Returns the address of its registers.
             push_record(place, dst);
             /// `a op b`, see [`arith_code`].
             arith(op, a, b);
@@ -74,6 +75,11 @@ macro_rules! ion_helpers {
             match_arm(place, value);
             /// Reports the instruction at `place` in the debug trace.
             trace(place);
+            /// Returns 1 if `value` is a function.
+            is_function(value);
+            /// Enters a function that has no compiled code with a list of arguments (`this` first, then
+            /// parameters): charges for the call, adds its record and unwinds.
+            interpret(function, args);
             /// Allocates `bytes` bytes for an object with `header`; its address is the result.
             alloc(header, bytes);
         }
@@ -246,12 +252,14 @@ mod body {
         let (body, _) = super::place(process, place);
         let worker = process.worker();
         let words = u32::from(body.layout.words);
+        let trapped = matches!(worker.unwound, Some(Unwound::Trap(_))) && worker.records.is_empty();
+        let pc = if trapped { (dst >> 32) as u32 } else { (place >> 32) as u32 };
         let cont = std::mem::replace(&mut worker.pending, Cont::Store);
         // Bounded by the slice; the limit of the process is checked when the records are moved.
         worker.records.reserve(words as usize + HEADER_WORDS, usize::MAX);
         let header = FrameHeader {
             function: place as u32,
-            pc: (place >> 32) as u32,
+            pc,
             dst: dst as u16,
             cont: cont as u8,
             words,
@@ -300,7 +308,21 @@ mod body {
         let (function, args) = (value(function), list(args, count));
         match call::target(process, function, Value::UNDEFINED) {
             Err(trap) => unwind(process, Unwound::Trap(trap)),
-            Ok(Target::Native(id)) => call_native(process, u64::from(id.0), args.as_ptr() as u64, count),
+            Ok(Target::Native(_)) => {
+                // Unlike `call_native`, this one charges: the caller does not know what it calls.
+                let worker = process.worker();
+                let cost = worker.call_cost();
+                match call::start(process, Some(&mut worker.records), function, Value::UNDEFINED, args) {
+                    Ok(started) => {
+                        process.heap.fuel -= cost;
+                        match started {
+                            Started::Done(result) if process.heap.fuel > 0 => finish(process, Ok(result)),
+                            started => unwind_started(process, started),
+                        }
+                    }
+                    Err(trap) => unwind(process, Unwound::Trap(trap)),
+                }
+            }
             Ok(Target::Bytecode(id, callee)) => {
                 let worker = process.worker();
                 let Some(entry) = worker.list_entry(id) else {
@@ -406,6 +428,26 @@ mod body {
     pub(super) fn trace(process: &mut Process, place: u64) -> u64 {
         crate::interp::trace_at(process, FuncId(place as u32), (place >> 32) as u32);
         OK
+    }
+
+    pub(super) fn is_function(_: &mut Process, word: u64) -> u64 {
+        u64::from(crate::object::closure::callee(value(word)).is_some())
+    }
+
+    pub(super) fn interpret(process: &mut Process, function: u64, args: u64) -> u64 {
+        let id = FuncId(function as u32);
+        let params = process.program().function(id).bytecode().map_or(0, |body| body.params);
+        let args = list(args, 1 + u64::from(params));
+        let (program, limit) = (process.program(), process.heap.limit);
+        let worker = process.worker();
+        let values = args[1..].iter().copied();
+        match call::push_frame(&mut worker.records, program, limit, id, args[0], values) {
+            Ok(()) => {
+                process.heap.fuel -= worker.call_cost();
+                unwind(process, Unwound::Call)
+            }
+            Err(trap) => unwind(process, Unwound::Trap(trap)),
+        }
     }
 
     pub(super) fn alloc(process: &mut Process, header: u64, bytes: u64) -> u64 {

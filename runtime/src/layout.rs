@@ -18,6 +18,8 @@ pub const PROCESS_ALLOC_END: usize =
 pub const PROCESS_WORKER: usize = offset_of!(Process, worker);
 /// Result of a helper, from the process.
 pub const PROCESS_RESULT: usize = offset_of!(Process, result);
+/// Status that a stub around a helper leaves, from the process.
+pub const PROCESS_STATUS: usize = offset_of!(Process, status);
 /// Address of the running worker's stack limit, from the process.
 pub const PROCESS_STACK_LIMIT: usize = offset_of!(Process, stack_limit);
 

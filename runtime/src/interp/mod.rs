@@ -494,7 +494,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             }
             OpCode::Yield => {
                 at.skip(1);
-                process.heap.fuel -= 1;
+                process.heap.fuel -= i64::from(STEP);
                 process.suspend_top(at.index(), 0, Cont::Store);
                 return Leave::Yielded;
             }

@@ -47,6 +47,8 @@ pub struct Process {
     pub(crate) worker: *mut Worker,
     /// Result of a helper that has no return value, or of a compiled function at the trampoline.
     pub result: Value,
+    /// Status of a helper that compiled code called through a stub without results.
+    pub(crate) status: u64,
     /// Lowest address that compiled code may use on the worker's native stack.
     pub(crate) stack_limit: usize,
     /// Suspended calls.
@@ -82,6 +84,7 @@ impl Process {
             heap,
             worker: std::ptr::null_mut(),
             result: Value::UNDEFINED,
+            status: 0,
             stack_limit: 0,
             stack: Stack::new(),
             mailbox: Mailbox::new(),

@@ -1,0 +1,3 @@
+//! The only files that know whether code goes to memory or to a file.
+
+pub mod jit;

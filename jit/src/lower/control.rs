@@ -1,0 +1,122 @@
+//! Reductions, jumps, MATCH and returns.
+
+use super::{Lower, TRUSTED};
+use crate::ir::{self, BlockId, InstId, SafepointAt, Terminator};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, Value, types};
+use cranelift_frontend::Switch;
+use ion_runtime::helpers::Helper;
+use ion_runtime::layout;
+
+/// Functions with more registers than this look at the stack pointer when they are entered: their
+/// frames may be so large that the number of calls in a slice does not bound the stack.
+const SMALL_FRAME: usize = 64;
+
+impl<'a> Lower<'a, '_> {
+    /// Takes reductions; returns what is left.
+    pub(super) fn charge(&mut self, cost: u32) -> Value {
+        let process = self.process();
+        let fuel = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_FUEL as i32);
+        if cost == 0 {
+            return fuel;
+        }
+        let left = self.b.ins().iadd_imm_s(fuel, -i64::from(cost));
+        self.b.ins().store(TRUSTED, left, process, layout::PROCESS_FUEL as i32);
+        left
+    }
+
+    pub(super) fn safepoint(&mut self, id: InstId, cost: u32, at: SafepointAt) {
+        let left = self.charge(cost);
+        let mut gone = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
+        if at == SafepointAt::Entry && self.has_large_frame() {
+            let process = self.process();
+            let limit = self.b.ins().load(
+                types::I64,
+                TRUSTED,
+                process,
+                layout::PROCESS_STACK_LIMIT as i32,
+            );
+            let sp = self.b.ins().get_stack_pointer(types::I64);
+            let low = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
+            gone = self.b.ins().bor(gone, low);
+        }
+        let cold = self.branch_cold(gone);
+        self.in_block(cold, |this| this.unwind(id));
+    }
+
+    fn has_large_frame(&self) -> bool {
+        let longest = self.f.insts.iter().map(|inst| {
+            let mut operands = 0;
+            inst.op.visit(|_| operands += 1);
+            operands
+        });
+        let params = self.f.blocks.iter().map(|block| block.params.len()).max().unwrap_or(0);
+        params + longest.max().unwrap_or(0) > SMALL_FRAME || self.f.values.len() > 64 * SMALL_FRAME
+    }
+
+    pub(super) fn terminator(&mut self, block: BlockId) {
+        let f: &'a ir::Function = self.f;
+        match &f.block(block).term {
+            Terminator::Jump(target) => {
+                let (block, args) = self.edge(target);
+                self.b.ins().jump(block, &args);
+            }
+            Terminator::Branch { cond, then, otherwise } => {
+                let cond = self.truth(*cond);
+                let (then, then_args) = self.edge(then);
+                let (otherwise, otherwise_args) = self.edge(otherwise);
+                self.b.ins().brif(cond, then, &then_args, otherwise, &otherwise_args);
+            }
+            Terminator::Match { frame, pc, value, arms, default } => {
+                let place = self.place(*frame, *pc);
+                let value = self.bits(*value);
+                let arm = self.call_helper(Helper::match_arm, &[place, value]);
+                let arm = self.b.ins().ireduce(types::I32, arm);
+                let mut calls = Vec::with_capacity(arms.len());
+                for target in arms {
+                    let (block, args) = self.edge(target);
+                    calls.push(BlockCall::new(block, args, &mut self.b.func.dfg.value_lists));
+                }
+                let (block, args) = self.edge(default);
+                let default = BlockCall::new(block, args, &mut self.b.func.dfg.value_lists);
+                let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+                self.b.ins().br_table(arm, table);
+            }
+            Terminator::Return(value) => {
+                let value = self.float(*value);
+                let status = self.word(ion_runtime::tier::STATUS_RETURNED);
+                self.b.ins().return_(&[status, value]);
+            }
+            Terminator::Dispatch(points) => self.dispatch(points),
+            Terminator::Unreachable => self.unreachable(),
+        }
+    }
+
+    fn dispatch(&mut self, points: &[(u32, BlockId)]) {
+        let registers = self.registers.expect("only the resume form dispatches");
+        let body = self.program.function(self.f.func).bytecode();
+        let words = body.map_or(0, |body| body.layout.words);
+        // The header follows the registers; the instruction index is its second half-word.
+        let at = i32::from(words) * 8 + 4;
+        let pc = self.b.ins().load(types::I32, TRUSTED, registers, at);
+        let mut switch = Switch::new();
+        for &(point, block) in points {
+            switch.set_entry(u128::from(point), self.clif_block(block));
+        }
+        let lost = self.b.create_block();
+        self.b.set_cold_block(lost);
+        switch.emit(self.b, pc, lost);
+        self.b.switch_to_block(lost);
+        self.unreachable();
+    }
+
+    fn unreachable(&mut self) {
+        let code = cranelift_codegen::ir::TrapCode::user(1).expect("1 is a user code");
+        self.b.ins().trap(code);
+    }
+
+    /// Sets the carried value of an IR value.
+    pub(super) fn set_value(&mut self, of: ir::ValueId, value: Value) {
+        self.values[of.index()] = Some(value);
+    }
+}

@@ -1,0 +1,514 @@
+//! From SSA form to Cranelift IR, one function at a time.
+//!
+//! A value is carried as its kinds say ([`crate::kinds::Repr`]); constants are made where they are
+//! used. Whatever is not done inline is a call of a runtime helper. Every place that may leave the
+//! function ends in a cold block that writes the frame record of the state there.
+//!
+//! Invariant: a record's registers are written from values that are live at its state, so nothing
+//! here keeps anything alive for the sake of records.
+
+mod actor;
+mod arith;
+mod call;
+mod compare;
+mod control;
+mod property;
+mod stubs;
+
+pub use stubs::{lower_cold_stub, lower_enter, lower_list_entry, lower_missing};
+
+use crate::abi;
+use crate::cfg;
+use crate::ir::{self, BlockId, Constant, FrameId, InstId, Op, StateId, Target, ValueId};
+use crate::kinds::Repr;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, StackSlotData, StackSlotKind,
+    Type, Value, types,
+};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::FunctionBuilder;
+use ion_runtime::helpers::Helper;
+use ion_runtime::layout;
+use ion_runtime::program::{FuncId, Program};
+use ion_runtime::value::bits;
+use rustc_hash::FxHashMap;
+
+/// Memory accesses of compiled code: addresses that are always good.
+pub(crate) const TRUSTED: MemFlagsData = MemFlagsData::trusted();
+
+/// What lowering needs from whoever compiles the whole program.
+pub trait Linker {
+    /// The target.
+    fn isa(&self) -> &dyn TargetIsa;
+
+    /// How the entry of a bytecode function is called.
+    fn entry(&mut self, function: &mut cranelift_codegen::ir::Function, callee: FuncId) -> FuncRef;
+
+    /// How a stub around a helper is called.
+    fn cold_stub(&mut self, function: &mut cranelift_codegen::ir::Function, helper: Helper) -> FuncRef;
+
+    /// How many registers a bytecode function takes, and whether `this` comes before them.
+    fn params(&self, callee: FuncId) -> (usize, bool);
+
+    /// The address of an immortal literal may be written into the code.
+    fn literals_are_fixed(&self) -> bool;
+}
+
+/// A function being lowered.
+pub(crate) struct Lower<'a, 'b> {
+    pub b: &'a mut FunctionBuilder<'b>,
+    pub f: &'a ir::Function,
+    pub program: &'a Program,
+    pub linker: &'a mut dyn Linker,
+    values: Vec<Option<Value>>,
+    blocks: FxHashMap<BlockId, Block>,
+    signatures: FxHashMap<Helper, SigRef>,
+    stubs: FxHashMap<Helper, FuncRef>,
+    callees: FxHashMap<FuncId, FuncRef>,
+    /// Address of the record's registers, in the resume form.
+    registers: Option<Value>,
+}
+
+/// Lowers `f` into `b`, whose function has the signature of the form.
+pub fn lower(
+    b: &mut FunctionBuilder<'_>,
+    f: &ir::Function,
+    program: &Program,
+    linker: &mut dyn Linker,
+) {
+    let mut lower = Lower {
+        values: vec![None; f.values.len()],
+        blocks: FxHashMap::default(),
+        signatures: FxHashMap::default(),
+        stubs: FxHashMap::default(),
+        callees: FxHashMap::default(),
+        registers: None,
+        b,
+        f,
+        program,
+        linker,
+    };
+    lower.run();
+}
+
+/// The CLIF type of a representation.
+pub(crate) fn clif_type(repr: Repr) -> Type {
+    match repr {
+        Repr::F64 => types::F64,
+        Repr::I64 => types::I64,
+        Repr::Bool => types::I8,
+    }
+}
+
+impl<'a> Lower<'a, '_> {
+    fn run(&mut self) {
+        let order = cfg::reverse_postorder(self.f);
+        for &block in &order {
+            let clif = self.b.create_block();
+            self.blocks.insert(block, clif);
+            if block != self.f.entry {
+                for &param in &self.f.block(block).params {
+                    let ty = clif_type(self.f.repr(param));
+                    let value = self.b.append_block_param(clif, ty);
+                    self.values[param.index()] = Some(value);
+                }
+            }
+        }
+        for &block in &order {
+            let clif = self.blocks[&block];
+            self.b.switch_to_block(clif);
+            if block == self.f.entry {
+                self.enter(clif);
+            }
+            let insts: &'a [InstId] = &self.f.block(block).insts;
+            for &inst in insts {
+                self.inst(inst);
+            }
+            self.terminator(block);
+        }
+        self.b.seal_all_blocks();
+    }
+
+    fn enter(&mut self, clif: Block) {
+        self.b.append_block_params_for_function_params(clif);
+        let params: Vec<Value> = self.b.block_params(clif).to_vec();
+        match self.f.form {
+            ir::Form::Entry => {
+                for (&param, value) in self.f.block(self.f.entry).params.iter().zip(params) {
+                    let value = self.from_float(value, self.f.repr(param));
+                    self.values[param.index()] = Some(value);
+                }
+            }
+            ir::Form::Resume => self.registers = params.first().copied(),
+        }
+    }
+
+    fn inst(&mut self, id: InstId) {
+        let f: &'a ir::Function = self.f;
+        let inst = f.inst(id);
+        match &inst.op {
+            Op::LoadReg { reg } => {
+                let base = self.registers.expect("only the resume form loads registers");
+                let repr = f.repr(inst.result.expect("a load has a result"));
+                let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
+                let value = self.b.ins().load(ty, TRUSTED, base, i32::from(*reg) * 8);
+                let value = if repr == Repr::F64 { value } else { self.from_bits(value, repr) };
+                self.give(id, value);
+            }
+            Op::LoadFresh { .. } | Op::LoadSpecial(_) => {
+                let place = self.place(inst.frame, inst.pc);
+                self.helper_result(id, Helper::konst, &[place]);
+            }
+            Op::Arith { op, a, b } => self.arith(id, *op, *a, *b),
+            Op::Compare { op, a, b } => self.compare(id, *op, *a, *b),
+            Op::Truth { a } => {
+                let value = self.truth(*a);
+                self.give(id, value);
+            }
+            Op::Not { a } => {
+                let value = self.truth(*a);
+                let value = self.b.ins().bxor_imm_u(value, 1);
+                self.give(id, value);
+            }
+            Op::And { a, b } => {
+                let (a, b) = (self.truth(*a), self.truth(*b));
+                let value = self.b.ins().band(a, b);
+                self.give(id, value);
+            }
+            Op::Or { a, b } => {
+                let (a, b) = (self.truth(*a), self.truth(*b));
+                let value = self.b.ins().bor(a, b);
+                self.give(id, value);
+            }
+            Op::GetProp { object, key, this } => self.get_prop(id, *object, *key, *this),
+            Op::SetProp { object, key, value, this } => {
+                self.set_prop(id, *object, *key, *value, *this);
+            }
+            Op::CallValue { function, args } => self.call_value(id, *function, args),
+            Op::CallKnown { func, args } => self.call_known(id, *func, args),
+            Op::CallNative { native, args } => self.call_native(id, *native, args),
+            Op::Spawn { function, args } => self.spawn(id, *function, args),
+            Op::Send { process, message } => self.send(*process, *message),
+            Op::Receive => self.helper_result(id, Helper::receive, &[]),
+            Op::ReceiveWithTimeout { timeout } => self.receive_timeout(id, *timeout),
+            Op::Link { process } => {
+                let number = self.word(u64::from(*process));
+                self.helper_result(id, Helper::link, &[number]);
+            }
+            Op::Select { processes, kill } => self.select(id, processes, *kill),
+            Op::Yield { cost } => self.yield_now(id, *cost),
+            Op::NewObject { values } => self.new_object(id, values),
+            Op::NewArray { elements } => self.new_array(id, elements),
+            Op::Capture { function, cell, value } => self.capture(id, *function, *cell, *value),
+            Op::MakeClosure { function, captures } => self.make_closure(id, *function, captures),
+            Op::Safepoint { cost, at } => self.safepoint(id, *cost, *at),
+            Op::Charge { cost } => {
+                self.charge(*cost);
+            }
+        }
+    }
+
+    /// Says what an instruction gives.
+    pub fn give(&mut self, id: InstId, value: Value) {
+        if let Some(result) = self.f.inst(id).result {
+            self.values[result.index()] = Some(value);
+        }
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> Value {
+        self.b.ins().get_pinned_reg(types::I64)
+    }
+
+    /// A 64-bit constant.
+    pub fn word(&mut self, word: u64) -> Value {
+        self.b.ins().iconst(types::I64, word as i64)
+    }
+
+    /// `function | pc << 32` of a frame's own code.
+    pub fn place(&mut self, frame: FrameId, pc: u32) -> Value {
+        let func = self.f.frames[frame.index()].func;
+        self.word(u64::from(func.0) | u64::from(pc) << 32)
+    }
+
+    fn constant(&mut self, constant: Constant, repr: Repr) -> Value {
+        let word = constant.value.to_bits();
+        match repr {
+            Repr::F64 => self.b.ins().f64const(f64::from_bits(word)),
+            Repr::I64 => self.word(word),
+            Repr::Bool => self.b.ins().iconst(types::I8, i64::from(word == bits::TRUE)),
+        }
+    }
+
+    /// A value as its kinds say.
+    pub fn value(&mut self, value: ValueId) -> Value {
+        if let Some(constant) = self.f.as_constant(value) {
+            return self.constant(constant, self.f.repr(value));
+        }
+        self.values[value.index()].expect("definitions come before uses")
+    }
+
+    /// A value's boxed bits in an integer register.
+    pub fn bits(&mut self, value: ValueId) -> Value {
+        if let Some(constant) = self.f.as_constant(value) {
+            return self.constant(constant, Repr::I64);
+        }
+        let carried = self.value(value);
+        match self.f.repr(value) {
+            Repr::I64 => carried,
+            Repr::F64 => self.b.ins().bitcast(types::I64, MemFlagsData::new(), carried),
+            Repr::Bool => {
+                let wide = self.b.ins().uextend(types::I64, carried);
+                self.b.ins().iadd_imm_s(wide, bits::FALSE as i64)
+            }
+        }
+    }
+
+    /// A value's boxed bits in a float register.
+    pub fn float(&mut self, value: ValueId) -> Value {
+        if let Some(constant) = self.f.as_constant(value) {
+            return self.constant(constant, Repr::F64);
+        }
+        match self.f.repr(value) {
+            Repr::F64 => self.value(value),
+            _ => {
+                let bits = self.bits(value);
+                self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits)
+            }
+        }
+    }
+
+    /// A value in another representation that its kinds allow.
+    pub fn value_as(&mut self, value: ValueId, repr: Repr) -> Value {
+        match repr {
+            Repr::F64 => self.float(value),
+            Repr::I64 => self.bits(value),
+            Repr::Bool if self.f.repr(value) == Repr::Bool => self.value(value),
+            Repr::Bool => {
+                let bits = self.bits(value);
+                self.from_bits(bits, Repr::Bool)
+            }
+        }
+    }
+
+    /// From boxed bits in an integer register.
+    pub fn from_bits(&mut self, word: Value, repr: Repr) -> Value {
+        match repr {
+            Repr::I64 => word,
+            Repr::F64 => self.b.ins().bitcast(types::F64, MemFlagsData::new(), word),
+            Repr::Bool => self.b.ins().icmp_imm_s(IntCC::Equal, word, bits::TRUE as i64),
+        }
+    }
+
+    /// From boxed bits in a float register.
+    pub fn from_float(&mut self, value: Value, repr: Repr) -> Value {
+        if repr == Repr::F64 {
+            return value;
+        }
+        let word = self.b.ins().bitcast(types::I64, MemFlagsData::new(), value);
+        self.from_bits(word, repr)
+    }
+
+    /// Branches to a new cold block if `cond`, else goes on. Returns the cold block.
+    pub fn branch_cold(&mut self, cond: Value) -> Block {
+        let cold = self.b.create_block();
+        self.b.set_cold_block(cold);
+        let next = self.b.create_block();
+        self.b.ins().brif(cond, cold, &[], next, &[]);
+        self.b.switch_to_block(next);
+        cold
+    }
+
+    /// Writes what follows into `block` and comes back to where it was.
+    pub fn in_block(&mut self, block: Block, write: impl FnOnce(&mut Self)) {
+        let here = self.b.current_block().expect("there is a current block");
+        self.b.switch_to_block(block);
+        write(self);
+        self.b.switch_to_block(here);
+    }
+
+    /// Calls a helper and returns its word.
+    pub fn call_helper(&mut self, helper: Helper, args: &[Value]) -> Value {
+        let signature = match self.signatures.get(&helper) {
+            Some(signature) => *signature,
+            None => {
+                let signature = self.b.import_signature(abi::helper(helper, self.linker.isa()));
+                self.signatures.insert(helper, signature);
+                signature
+            }
+        };
+        let process = self.process();
+        let worker =
+            self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
+        let at = (layout::WORKER_HELPERS + helper.offset()) as i32;
+        let address = self.b.ins().load(types::I64, TRUSTED, worker, at);
+        let mut all = vec![process];
+        all.extend_from_slice(args);
+        let call = self.b.ins().call_indirect(signature, address, &all);
+        self.b.inst_results(call)[0]
+    }
+
+    /// Calls the cold stub of a helper. Status and result are in the process then.
+    pub fn call_cold(&mut self, helper: Helper, args: &[Value]) {
+        let stub = match self.stubs.get(&helper) {
+            Some(stub) => *stub,
+            None => {
+                let stub = self.linker.cold_stub(self.b.func, helper);
+                self.stubs.insert(helper, stub);
+                stub
+            }
+        };
+        self.b.ins().call(stub, args);
+    }
+
+    /// Unwinds if the status that a cold stub has left is not 0; goes on in a cold block.
+    pub fn check_cold_status(&mut self, id: InstId) {
+        let process = self.process();
+        let status =
+            self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_STATUS as i32);
+        self.check_status(id, status);
+        let here = self.b.current_block().expect("there is a current block");
+        self.b.set_cold_block(here);
+    }
+
+    /// The result that a helper has left.
+    pub fn result_bits(&mut self) -> Value {
+        let process = self.process();
+        self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_RESULT as i32)
+    }
+
+    /// Calls a helper that returns a status; gives its result or unwinds.
+    pub fn helper_result(&mut self, id: InstId, helper: Helper, args: &[Value]) {
+        let status = self.call_helper(helper, args);
+        self.check_status(id, status);
+        self.give_result(id);
+    }
+
+    /// Gives the result that a helper has left.
+    pub fn give_result(&mut self, id: InstId) {
+        if let Some(result) = self.f.inst(id).result {
+            let repr = self.f.repr(result);
+            let process = self.process();
+            let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
+            let value =
+                self.b.ins().load(ty, TRUSTED, process, layout::PROCESS_RESULT as i32);
+            let value = if repr == Repr::F64 { value } else { self.from_bits(value, repr) };
+            self.give(id, value);
+        }
+    }
+
+    /// Unwinds if a status is not 0.
+    pub fn check_status(&mut self, id: InstId, status: Value) {
+        let cold = self.branch_cold(status);
+        self.in_block(cold, |this| this.unwind(id));
+    }
+
+    /// Leaves the function in the state in which `id` is left: the one in which it is tried again,
+    /// or the one behind it; if it has none, it can only have trapped, and the record is for the
+    /// stack trace alone.
+    pub fn unwind(&mut self, id: InstId) {
+        let inst = self.f.inst(id);
+        match inst.before.or(inst.after) {
+            Some(state) => self.unwind_to(id, state),
+            None => {
+                let mut frame = inst.frame;
+                let mut place = self.place(frame, inst.pc);
+                let mut own = inst.pc;
+                loop {
+                    self.push_record(place, 0, own);
+                    let Some((caller, pc)) = self.f.frames[frame.index()].caller else { break };
+                    frame = caller;
+                    own = pc;
+                    place = self.place(frame, pc + 1);
+                }
+                self.return_unwound();
+            }
+        }
+    }
+
+    /// Leaves the function in `state`, which belongs to instruction `id`.
+    pub fn unwind_to(&mut self, id: InstId, state: StateId) {
+        let f: &'a ir::Function = self.f;
+        let mut own = f.inst(id).pc;
+        let mut next = Some(state);
+        while let Some(state) = next {
+            let state = f.state(state);
+            let place = self.word(u64::from(state.func.0) | u64::from(state.pc) << 32);
+            let dst = state.dst.map_or(0, |dst| dst.reg);
+            let registers = self.push_record(place, dst, own);
+            for &(reg, value) in &state.regs {
+                let value = match f.repr(value) {
+                    Repr::F64 => self.value(value),
+                    _ => self.bits(value),
+                };
+                self.b.ins().store(TRUSTED, value, registers, i32::from(reg) * 8);
+            }
+            next = state.parent;
+            if let Some(parent) = next {
+                own = f.state(parent).pc.saturating_sub(1);
+            }
+        }
+        self.return_unwound();
+    }
+
+    fn push_record(&mut self, place: Value, dst: u16, own: u32) -> Value {
+        let dst = self.word(u64::from(dst) | u64::from(own) << 32);
+        self.call_helper(Helper::push_record, &[place, dst])
+    }
+
+    fn return_unwound(&mut self) {
+        let status = self.word(ion_runtime::tier::STATUS_UNWOUND);
+        let nothing = self.b.ins().f64const(0.0);
+        self.b.ins().return_(&[status, nothing]);
+    }
+
+    /// Writes values into the function's own stack and returns the address of the list.
+    pub fn list(&mut self, values: &[ValueId]) -> Value {
+        if values.is_empty() {
+            return self.word(0);
+        }
+        let bytes = values.len() as u32 * 8;
+        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3);
+        let slot = self.b.create_sized_stack_slot(data);
+        let address = self.b.ins().stack_addr(types::I64, slot, 0);
+        for (i, &value) in values.iter().enumerate() {
+            let value = match self.f.repr(value) {
+                Repr::F64 => self.value(value),
+                _ => self.bits(value),
+            };
+            self.b.ins().store(TRUSTED, value, address, i as i32 * 8);
+        }
+        address
+    }
+
+    /// The CLIF block and arguments of an edge.
+    pub fn edge(&mut self, target: &Target) -> (Block, Vec<BlockArg>) {
+        let f: &'a ir::Function = self.f;
+        let block = self.blocks[&target.block];
+        let params = &f.block(target.block).params;
+        let args = params
+            .iter()
+            .zip(&target.args)
+            .map(|(&param, &arg)| BlockArg::Value(self.value_as(arg, f.repr(param))))
+            .collect();
+        (block, args)
+    }
+
+    /// The CLIF block of a block.
+    pub fn clif_block(&self, block: BlockId) -> Block {
+        self.blocks[&block]
+    }
+
+    /// How the entry of `callee` is called.
+    pub fn callee(&mut self, callee: FuncId) -> FuncRef {
+        match self.callees.get(&callee) {
+            Some(callee) => *callee,
+            None => {
+                let reference = self.linker.entry(self.b.func, callee);
+                self.callees.insert(callee, reference);
+                reference
+            }
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! Compiling a program against any Cranelift module: which pieces of code there are, and how they
+//! refer to each other.
+//!
+//! For each bytecode function: its entry, its entry for argument lists, and its resume form. The
+//! two drivers decide when each is made.
+
+use crate::abi;
+use crate::build::Source;
+use crate::forms::{self, Entry};
+use crate::inline::{self, Limits};
+use crate::ir;
+use crate::kinds::{Callee, Facts, Kinds};
+use crate::lower::{self, Linker};
+use crate::package::{self, PackageFacts, Root, WithReturns};
+use crate::points::Mode;
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::{FuncRef, Function, Signature, UserFuncName};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_module::{FuncId as ClifFuncId, Linkage, Module, ModuleError};
+use ion_runtime::helpers::Helper;
+use ion_runtime::link::Template;
+use ion_runtime::object::Kind;
+use ion_runtime::program::{Bytecode, Code, FuncId, NativeId, Program};
+use ion_runtime::value::Value;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// What the runtime knows about a program, for inference.
+pub struct ProgramFacts<'a>(pub &'a Program);
+
+fn kinds_of(kind: Kind) -> Kinds {
+    match kind {
+        Kind::Number => Kinds::NUMBER,
+        Kind::Boolean => Kinds::BOOLEAN,
+        Kind::Atom => Kinds::ATOM,
+        Kind::String => Kinds::STRING,
+        Kind::Unit => Kinds::UNIT,
+        Kind::Undefined => Kinds::UNDEFINED,
+        Kind::Complex => Kinds::COMPLEX,
+        Kind::Tuple => Kinds::TUPLE,
+        Kind::Array => Kinds::ARRAY,
+        Kind::Object => Kinds::OBJECT,
+        Kind::Function => Kinds::FUNCTION,
+        Kind::Process => Kinds::PROCESS,
+    }
+}
+
+impl Facts for ProgramFacts<'_> {
+    fn literal(&self, value: Value) -> Kinds {
+        kinds_of(value.kind())
+    }
+
+    fn template(&self, template: u32) -> Kinds {
+        match &self.0.templates[template as usize] {
+            Template::Value(value) => kinds_of(value.kind()),
+            Template::Tuple(_) => Kinds::TUPLE,
+            Template::Array(_) => Kinds::ARRAY,
+            Template::Object(_) => Kinds::OBJECT,
+        }
+    }
+
+    fn native(&self, _: NativeId) -> Kinds {
+        Kinds::ANY
+    }
+
+    fn callee(&self, func: FuncId) -> Callee {
+        match &self.0.function(func).code {
+            Code::Bytecode(body) => {
+                Callee::Bytecode { params: body.params, this: body.layout.this.is_some() }
+            }
+            Code::Native(native) => Callee::Native(*native),
+        }
+    }
+}
+
+/// What a compiled program consists of, by name in the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// A function called with values.
+    Entry(FuncId),
+    /// A function called with a list.
+    List(FuncId),
+    /// A function entered at a frame record.
+    Resume(FuncId),
+    /// A stub around a helper.
+    Cold(Helper),
+    /// The way into compiled code.
+    Enter,
+}
+
+impl Piece {
+    fn name(self) -> String {
+        match self {
+            Piece::Entry(func) => format!("ion_entry_{}", func.0),
+            Piece::List(func) => format!("ion_list_{}", func.0),
+            Piece::Resume(func) => format!("ion_resume_{}", func.0),
+            Piece::Cold(helper) => format!("ion_cold_{}", helper.name()),
+            Piece::Enter => "ion_enter".to_owned(),
+        }
+    }
+}
+
+/// Compiles the pieces of one program into a module.
+pub struct ProgramCompiler {
+    program: Arc<Program>,
+    mode: Mode,
+    facts: PackageFacts,
+    /// Analysed entry forms before inlining; an error text for functions that are not compiled.
+    entries: Vec<Option<Result<Entry, String>>>,
+    limits: Limits,
+    fixed_literals: bool,
+    declared: FxHashMap<Piece, ClifFuncId>,
+    context: Context,
+    builder_context: FunctionBuilderContext,
+    /// Bytecode instructions translated so far.
+    pub instructions: u64,
+    /// Pieces of functions compiled so far.
+    pub functions: u64,
+    /// Bytes of machine code so far.
+    pub code_bytes: u64,
+}
+
+/// Why a piece could not be compiled.
+#[derive(Debug)]
+pub struct CompileError(pub String);
+
+impl std::fmt::Display for CompileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ModuleError> for CompileError {
+    fn from(error: ModuleError) -> CompileError {
+        CompileError(error.to_string())
+    }
+}
+
+impl ProgramCompiler {
+    /// Analyses a program. `fixed_literals`: addresses of literals may be written into the code.
+    pub fn new(program: Arc<Program>, mode: Mode, limits: Limits, fixed_literals: bool) -> Self {
+        let base = ProgramFacts(&program);
+        let sources: Vec<Option<Source<'_>>> = program
+            .functions
+            .iter()
+            .map(|function| function.bytecode().map(Source::from))
+            .collect();
+        let facts = package::analyse(&sources, &[Root::entry(program.entry)], &base);
+        let with_returns = WithReturns { base: &base, package: &facts };
+        let entries = program
+            .functions
+            .iter()
+            .map(|function| {
+                let body = function.bytecode()?;
+                if !facts.is_called(function.id) {
+                    return Some(Err("function is never called".to_owned()));
+                }
+                let passed = facts.passed(function.id);
+                let entry =
+                    forms::entry_form(body.into(), function.id, mode, &with_returns, passed);
+                Some(entry.map_err(|error| error.to_string()))
+            })
+            .collect();
+        ProgramCompiler {
+            mode,
+            facts,
+            entries,
+            limits,
+            fixed_literals,
+            declared: FxHashMap::default(),
+            context: Context::new(),
+            builder_context: FunctionBuilderContext::new(),
+            instructions: 0,
+            functions: 0,
+            code_bytes: 0,
+            program,
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    fn body(&self, func: FuncId) -> Option<&Bytecode> {
+        self.program.function(func).bytecode()
+    }
+
+    /// Why a bytecode function has no code of its own, if so.
+    pub fn missing(&self, func: FuncId) -> Option<&str> {
+        match &self.entries[func.0 as usize] {
+            Some(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The pieces that a program needs before it starts; resume forms are made when asked for.
+    pub fn eager_pieces(&self) -> Vec<Piece> {
+        let mut pieces = vec![Piece::Enter];
+        for function in &self.program.functions {
+            if function.bytecode().is_some() {
+                pieces.push(Piece::Entry(function.id));
+                pieces.push(Piece::List(function.id));
+            }
+        }
+        pieces
+    }
+
+    /// The declaration of a piece.
+    pub fn declare(&mut self, module: &mut dyn Module, piece: Piece) -> Result<ClifFuncId, CompileError> {
+        if let Some(&id) = self.declared.get(&piece) {
+            return Ok(id);
+        }
+        let signature = self.signature(module.isa(), piece);
+        let id = module.declare_function(&piece.name(), Linkage::Local, &signature)?;
+        self.declared.insert(piece, id);
+        Ok(id)
+    }
+
+    fn signature(&self, isa: &dyn TargetIsa, piece: Piece) -> Signature {
+        match piece {
+            Piece::Entry(func) => {
+                let (params, takes_this) = params_of(&self.program, func);
+                abi::entry(params + usize::from(takes_this))
+            }
+            Piece::List(_) | Piece::Resume(_) => abi::of_address(),
+            Piece::Cold(helper) => abi::cold_stub(helper),
+            Piece::Enter => abi::enter(isa),
+        }
+    }
+
+    /// The SSA form of a function that is lowered for a piece.
+    pub fn ssa(&self, func: FuncId, form: ir::Form) -> Result<ir::Function, CompileError> {
+        let base = ProgramFacts(&self.program);
+        let facts = WithReturns { base: &base, package: &self.facts };
+        let entry = match &self.entries[func.0 as usize] {
+            Some(Ok(entry)) => entry,
+            Some(Err(error)) => return Err(CompileError(error.clone())),
+            None => return Err(CompileError("function is an alias of a library function".into())),
+        };
+        let body = self.body(func).ok_or_else(|| CompileError("no bytecode".into()))?;
+        let (mut function, passed) = match form {
+            ir::Form::Entry => (entry.function.clone(), self.facts.passed(func)),
+            ir::Form::Resume => {
+                let resume =
+                    forms::resume_form(body.into(), func, self.mode, &facts, &entry.resume);
+                let function = resume.map_err(|error| CompileError(error.to_string()))?;
+                (function, crate::infer::Passed::ANYTHING)
+            }
+        };
+        let callee = |func: FuncId| match &self.entries[func.0 as usize] {
+            Some(Ok(entry)) => Some(&entry.function),
+            _ => None,
+        };
+        if inline::inline(&mut function, callee, self.limits) > 0 {
+            inline::refine(&mut function, &facts, passed);
+        }
+        Ok(function)
+    }
+
+    /// Compiles a piece and everything that it refers to and that is not compiled on request.
+    pub fn define(&mut self, module: &mut dyn Module, piece: Piece) -> Result<ClifFuncId, CompileError> {
+        let id = self.declare(module, piece)?;
+        let signature = self.signature(module.isa(), piece);
+        let ssa = match piece {
+            Piece::Entry(func) if self.missing(func).is_none() => {
+                Some(self.ssa(func, ir::Form::Entry)?)
+            }
+            Piece::Resume(func) => Some(self.ssa(func, ir::Form::Resume)?),
+            _ => None,
+        };
+        let mut context = std::mem::replace(&mut self.context, Context::new());
+        let mut builder_context = std::mem::take(&mut self.builder_context);
+        context.func = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
+        let mut stubs = Vec::new();
+        let result = {
+            let isa_config = module.target_config();
+            let program = self.program.clone();
+            let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
+            let mut linker = ModuleLinker { compiler: self, module, stubs: &mut stubs, error: None };
+            linker.write(&mut builder, &program, piece, ssa.as_ref());
+            let error = linker.error.take();
+            builder.finalize(isa_config);
+            error.map_or(Ok(()), Err)
+        };
+        let result = result.and_then(|()| {
+            module.define_function(id, &mut context).map_err(|error| {
+                CompileError(format!("{error:?}"))
+            })
+        });
+        if let (Ok(()), Some(code)) = (&result, context.compiled_code()) {
+            self.code_bytes += u64::from(code.code_info().total_size);
+        }
+        if let Some(ssa) = &ssa {
+            self.functions += 1;
+            let body = self.body(ssa.func);
+            self.instructions += body.map_or(0, |body| body.instrs.len() as u64);
+        }
+        module.clear_context(&mut context);
+        self.context = context;
+        self.builder_context = builder_context;
+        result?;
+        for helper in stubs {
+            self.define(module, Piece::Cold(helper))?;
+        }
+        Ok(id)
+    }
+
+    /// The Cranelift IR of a function's form, as text.
+    pub fn clif(&mut self, module: &mut dyn Module, func: FuncId, form: ir::Form) -> Result<String, CompileError> {
+        let piece = match form {
+            ir::Form::Entry => Piece::Entry(func),
+            ir::Form::Resume => Piece::Resume(func),
+        };
+        let id = self.declare(module, piece)?;
+        let signature = self.signature(module.isa(), piece);
+        let ssa = self.ssa(func, form)?;
+        let mut function = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
+        let mut builder_context = FunctionBuilderContext::new();
+        let mut stubs = Vec::new();
+        let config = module.target_config();
+        let program = self.program.clone();
+        let mut builder = FunctionBuilder::new(&mut function, &mut builder_context);
+        let mut linker = ModuleLinker { compiler: self, module, stubs: &mut stubs, error: None };
+        linker.write(&mut builder, &program, piece, Some(&ssa));
+        let error = linker.error.take();
+        builder.finalize(config);
+        match error {
+            Some(error) => Err(error),
+            None => Ok(function.display().to_string()),
+        }
+    }
+}
+
+/// Parameters of a bytecode function, and whether `this` comes before them.
+fn params_of(program: &Program, func: FuncId) -> (usize, bool) {
+    match program.function(func).bytecode() {
+        Some(body) => (usize::from(body.params), body.layout.this.is_some()),
+        None => (0, false),
+    }
+}
+
+struct ModuleLinker<'a> {
+    compiler: &'a mut ProgramCompiler,
+    module: &'a mut dyn Module,
+    /// Stubs that were referred to for the first time.
+    stubs: &'a mut Vec<Helper>,
+    error: Option<CompileError>,
+}
+
+impl ModuleLinker<'_> {
+    fn write(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        program: &Program,
+        piece: Piece,
+        ssa: Option<&ir::Function>,
+    ) {
+        match piece {
+            Piece::Enter => lower::lower_enter(builder),
+            Piece::Cold(helper) => lower::lower_cold_stub(builder, self.module.isa(), helper),
+            Piece::List(func) => {
+                let (params, takes_this) = params_of(program, func);
+                let entry = self.entry(builder.func, func);
+                lower::lower_list_entry(builder, entry, params, takes_this);
+            }
+            Piece::Entry(func) | Piece::Resume(func) => match ssa {
+                Some(ssa) => lower::lower(builder, ssa, program, self),
+                None => {
+                    let (_, takes_this) = params_of(program, func);
+                    lower::lower_missing(builder, self.module.isa(), func, takes_this);
+                }
+            },
+        }
+    }
+
+    fn reference(&mut self, function: &mut Function, piece: Piece) -> FuncRef {
+        match self.compiler.declare(self.module, piece) {
+            Ok(id) => self.module.declare_func_in_func(id, function),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                // Never called: the error stops the compilation.
+                FuncRef::from_u32(0)
+            }
+        }
+    }
+}
+
+impl Linker for ModuleLinker<'_> {
+    fn isa(&self) -> &dyn TargetIsa {
+        self.module.isa()
+    }
+
+    fn entry(&mut self, function: &mut Function, callee: FuncId) -> FuncRef {
+        self.reference(function, Piece::Entry(callee))
+    }
+
+    fn cold_stub(&mut self, function: &mut Function, helper: Helper) -> FuncRef {
+        if !self.compiler.declared.contains_key(&Piece::Cold(helper)) {
+            self.stubs.push(helper);
+        }
+        self.reference(function, Piece::Cold(helper))
+    }
+
+    fn params(&self, callee: FuncId) -> (usize, bool) {
+        params_of(&self.compiler.program, callee)
+    }
+
+    fn literals_are_fixed(&self) -> bool {
+        self.compiler.fixed_literals
+    }
+}
