@@ -210,6 +210,10 @@ fn specialise_inst(
     }
     let inst = function.inst(id);
     let Some(result) = inst.result else { return };
+    // What never comes to be has no other name.
+    if kinds(result).is_none() {
+        return;
+    }
     let decided = |function: &Function, aliases: &mut Aliases, value: ValueId| {
         let constant = function.as_constant(aliases.find(value));
         constant.and_then(|constant| constant.value.as_boolean())

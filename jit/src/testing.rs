@@ -175,7 +175,18 @@ impl Random {
     /// of the table, jumps anywhere.
     pub fn function(&mut self, length: usize, registers: usize, functions: usize) -> Unit {
         let count = 1 + self.below(length);
-        let instrs = (0..count).map(|pc| self.instr(pc, count, registers, functions)).collect();
+        let mut instrs: Vec<Instr> =
+            (0..count).map(|pc| self.instr(pc, count, registers, functions)).collect();
+        // Calls that are known, which chance alone seldom gives.
+        for pc in 1..count {
+            if self.below(8) == 0 {
+                let callee = ConstValue::Atom(format!("__function_ref:{}", self.below(functions)));
+                let reg = self.reg(registers);
+                instrs[pc - 1] = Instr::LoadConst { dst: Dst(reg), value: ConstOperand(callee) };
+                let args = self.regs(registers);
+                instrs[pc] = Instr::Call { dst: Dst(reg), function: Src(reg), args };
+            }
+        }
         Unit::new(instrs)
     }
 
