@@ -17,6 +17,7 @@ pub mod inline;
 pub mod ir;
 pub mod kinds;
 pub mod lower;
+pub mod loops;
 pub mod module;
 pub mod package;
 pub mod points;
