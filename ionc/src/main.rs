@@ -1,1 +1,45 @@
-fn main(){}
+//! The command `ionc`: arguments, then a match.
+
+use clap::{Parser, Subcommand};
+use ionc::cli::{self, asm, dis, info, natives, run, samples, verify};
+use ionc::failure::exit_code;
+use std::process::ExitCode;
+
+const AFTER: &str = "\
+Examples:
+  ionc samples actors && ionc run actors.ionpack
+  ionc dis actors.ionpack Worker
+
+Exit status: 0 success; 1 bad input or a program that failed; 2 wrong usage.";
+
+/// Run, inspect and make IonPack packages: bytecode programs of many small processes
+#[derive(Parser, Debug)]
+#[command(name = "ionc", version, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(run::Args),
+    Info(info::Args),
+    Dis(dis::Args),
+    Asm(asm::Args),
+    Verify(verify::Args),
+    Samples(samples::Args),
+    Natives(natives::Args),
+}
+
+fn main() -> ExitCode {
+    let result = cli::parse::<Cli>().and_then(|cli| match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Dis(args) => dis::run(&args),
+        Command::Asm(args) => asm::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Samples(args) => samples::run(&args),
+        Command::Natives(args) => natives::run(&args),
+    });
+    exit_code("ionc", result)
+}

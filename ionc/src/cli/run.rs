@@ -1,0 +1,241 @@
+//! `ionc run`: runs a package.
+
+use crate::failure::{Failure, one_line};
+use crate::output::LineState;
+use crate::{load, machine, output};
+use clap::builder::RangedU64ValueParser;
+use clap::{ValueEnum, value_parser};
+use ion_runtime::error::ExitReason;
+use ion_runtime::ionpack::Package;
+use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Preempt};
+use ion_runtime::vm::{MainEnd, Run};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  ionc run actors.ionpack
+  ionc run --print-result --max-heap 64m job.ionpack input.txt
+  ionc run --timeslice 3 --preempt instruction preemption.ionpack
+
+Standard output carries what the program prints and nothing else.
+Exit status: 0 if the main process returned; 1 if it crashed, was killed or waits for ever, or if
+the package cannot be run; 2 for wrong usage.";
+
+/// Run a package
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Compile all functions before running
+    #[arg(long, conflicts_with = "interp")]
+    jit: bool,
+    /// Interpret everything (the default)
+    #[arg(long)]
+    interp: bool,
+    /// Trace processes, messages and instructions on standard error
+    #[arg(long, short)]
+    debug: bool,
+    /// Reductions that a process may spend before the next one runs
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_TIMESLICE, value_parser = value_parser!(u32).range(1..))]
+    timeslice: u32,
+    /// Where processes may be preempted
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE")]
+    preempt: PreemptArg,
+    /// Most memory that one process may keep: bytes, or a number with k, m or g
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_heap: Option<usize>,
+    /// Most processes at one time
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    max_processes: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print what the main process returned, as the last line
+    #[arg(long)]
+    print_result: bool,
+    /// Collect garbage at every safepoint (for tests of the machine)
+    #[arg(long, hide = true)]
+    stress_collect: bool,
+    /// The package, or an assembler text (.ionasm)
+    #[arg(value_name = "PACK")]
+    pack: PathBuf,
+    /// Arguments for the program's entry function
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    args: Vec<OsString>,
+}
+
+/// Where processes may be preempted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum PreemptArg {
+    /// At calls, loops, messages and waits
+    #[default]
+    Safepoint,
+    /// After every instruction
+    Instruction,
+}
+
+/// A number of bytes with an optional suffix k, m or g.
+fn parse_size(text: &str) -> Result<usize, String> {
+    let lower = text.to_ascii_lowercase();
+    let number = lower.trim_end_matches("ib").trim_end_matches('b');
+    let (digits, shift) = match number.as_bytes().last() {
+        Some(b'k') => (&number[..number.len() - 1], 10),
+        Some(b'm') => (&number[..number.len() - 1], 20),
+        Some(b'g') => (&number[..number.len() - 1], 30),
+        _ => (number, 0),
+    };
+    let wrong = || {
+        format!(
+            "write a number of bytes such as '{}'",
+            "65536', '512k', '64m' or '2g"
+        )
+    };
+    let count: usize = digits.parse().map_err(|_| wrong())?;
+    let bytes = count
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "too large".to_owned())?;
+    if bytes == 0 {
+        Err("must be at least 1".to_owned())
+    } else {
+        Ok(bytes)
+    }
+}
+
+impl Args {
+    fn config(&self) -> Config {
+        let default = Config::default();
+        Config {
+            timeslice: self.timeslice,
+            preempt: match self.preempt {
+                PreemptArg::Safepoint => Preempt::Safepoint,
+                PreemptArg::Instruction => Preempt::Instruction,
+            },
+            engine: if self.jit {
+                Engine::Jit
+            } else {
+                Engine::Interp
+            },
+            max_heap: self.max_heap.unwrap_or(default.max_heap),
+            max_processes: self.max_processes.unwrap_or(default.max_processes),
+            seed: self.seed.unwrap_or(default.seed),
+            debug: self.debug,
+            stress_collect: self.stress_collect,
+        }
+    }
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    run_file(&args.pack, args.config(), args.print_result, &args.args)
+}
+
+/// Runs the package at `path` for the user.
+pub fn run_file(
+    path: &std::path::Path,
+    config: Config,
+    print_result: bool,
+    args: &[OsString],
+) -> Result<(), Failure> {
+    let args = program_args(args)?;
+    let package = load::package(path)?;
+    run_package(&package, config, print_result, &args).map_err(|failure| match failure {
+        Failure { lines, status } => Failure {
+            lines: lines
+                .into_iter()
+                .map(|line| format!("{}: {line}", path.display()))
+                .collect(),
+            status,
+        },
+    })
+}
+
+/// Runs a package with the user's standard streams.
+pub fn run_package(
+    package: &Package,
+    config: Config,
+    print_result: bool,
+    args: &[String],
+) -> Result<(), Failure> {
+    let (outputs, line) = output::standard();
+    let run = machine::run(package, config, outputs, args)?;
+    report(&run, print_result, &line)
+}
+
+fn program_args(args: &[OsString]) -> Result<Vec<String>, Failure> {
+    let text = |(i, arg): (usize, &OsString)| {
+        let arg = arg.to_str().map(str::to_owned);
+        arg.ok_or_else(|| Failure::usage(format!("program argument {} is not UTF-8", i + 1)))
+    };
+    args.iter().enumerate().map(text).collect()
+}
+
+/// Says how the run ended, unless the machine has.
+fn report(run: &Run, print_result: bool, line: &LineState) -> Result<(), Failure> {
+    let status = run.end.status();
+    match &run.end {
+        MainEnd::Result(text) => {
+            if print_result {
+                let end = if line.is_open() { "\n" } else { "" };
+                output::print(&format!("{end}{text}\n"));
+            }
+            Ok(())
+        }
+        MainEnd::Failed(ExitReason::Crash(crash)) if crash.trace.is_empty() => {
+            // It crashed before its first instruction; the machine reports all other crashes.
+            Err(Failure {
+                status,
+                ..Failure::new(crash)
+            })
+        }
+        MainEnd::Failed(ExitReason::Killed) => Err(Failure {
+            status,
+            ..Failure::new("the main process was killed by another process")
+        }),
+        MainEnd::Failed(_) => Err(Failure::silent(status)),
+        MainEnd::Deadlock(waiting) => {
+            report_deadlock(waiting);
+            Err(Failure::silent(status))
+        }
+    }
+}
+
+/// Most processes that a report of a deadlock lists.
+const MAX_WAITING: usize = 100;
+
+fn report_deadlock(waiting: &[String]) {
+    let mut text = format!(
+        "deadlock: nothing can run any more, and {} for ever\n",
+        match waiting.len() {
+            1 => "1 process waits".to_owned(),
+            count => format!("{count} processes wait"),
+        }
+    );
+    for line in waiting.iter().take(MAX_WAITING) {
+        text.push_str(&format!("  {}\n", one_line(line)));
+    }
+    if waiting.len() > MAX_WAITING {
+        text.push_str(&format!("  … {} more\n", waiting.len() - MAX_WAITING));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_take_suffixes() {
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert_eq!(parse_size("64k"), Ok(64 << 10));
+        assert_eq!(parse_size("2G"), Ok(2 << 30));
+        assert_eq!(parse_size("3MiB"), Ok(3 << 20));
+        for wrong in ["", "0", "k", "-1", "1.5g", "99999999999g", "1t"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+}
