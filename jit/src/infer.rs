@@ -110,7 +110,7 @@ impl Inference {
     }
 }
 
-/// A call or a spawn with a known bytecode function.
+/// A known bytecode function with what it is passed, or has captured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallSite {
     /// Callee.
@@ -119,58 +119,88 @@ pub struct CallSite {
     pub args: Vec<Kinds>,
 }
 
-/// The known calls and spawns of a function; `escape` is called for each function of the program
-/// that may be called from elsewhere or with anything.
-pub fn call_sites(
-    function: &Function,
-    inference: &Inference,
-    facts: &dyn Facts,
-    mut escape: impl FnMut(FuncId),
-) -> Vec<CallSite> {
-    let mut sites = Vec::new();
-    let mut used = |value: ValueId| {
-        let constant = inference.fact(value).constant;
-        if let Some(func) = constant.and_then(|constant| constant.value.as_function()) {
-            escape(func);
-        }
-    };
-    for block in cfg::reverse_postorder(function) {
-        if !inference.reached[block.index()] {
-            continue;
-        }
-        let block = function.block(block);
-        for &inst in &block.insts {
-            let op = &function.inst(inst).op;
-            let (callee, args) = match op {
-                Op::CallValue { function: callee, args } | Op::Spawn { function: callee, args } => {
-                    (known(function, inference, facts, *callee), args)
+/// What a function does with the functions of the program.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Sites {
+    /// Known calls and spawns.
+    pub calls: Vec<CallSite>,
+    /// Closures made of known functions. They may be called from anywhere, with these captures first.
+    pub closures: Vec<CallSite>,
+    /// Functions that may be called from anywhere with anything.
+    pub escapes: Vec<FuncId>,
+    /// May closures be made again of functions that are not known, with other captures?
+    pub recaptures: bool,
+}
+
+impl Sites {
+    /// Collects what the reached code of a function does.
+    pub fn new(function: &Function, inference: &Inference, facts: &dyn Facts) -> Sites {
+        let mut sites = Sites::default();
+        for block in cfg::reverse_postorder(function) {
+            if !inference.reached[block.index()] {
+                continue;
+            }
+            let block = function.block(block);
+            for &inst in &block.insts {
+                sites.inst(function, inference, facts, &function.inst(inst).op);
+            }
+            if let Some(value) = block.term.operand() {
+                sites.used(inference, value);
+            }
+            for target in block.term.targets() {
+                let params = &function.block(target.block).params;
+                for (&param, &arg) in params.iter().zip(&target.args) {
+                    // A parameter that is always this function hands it on under the same name.
+                    if inference.fact(param).constant != inference.fact(arg).constant {
+                        sites.used(inference, arg);
+                    }
                 }
-                Op::CallKnown { func, args } => (Some((Known::Bytecode(*func), &[][..])), args),
-                _ => {
-                    op.visit(&mut used);
-                    continue;
-                }
-            };
-            args.iter().for_each(|&arg| used(arg));
-            if let Some((Known::Bytecode(func), captures)) = callee {
-                let args = captures.iter().chain(args).map(|&arg| inference.kinds(arg)).collect();
-                sites.push(CallSite { func, args });
             }
         }
-        if let Some(value) = block.term.operand() {
-            used(value);
-        }
-        for target in block.term.targets() {
-            let params = &function.block(target.block).params;
-            for (&param, &arg) in params.iter().zip(&target.args) {
-                // A parameter that is always this function hands it on under the same name.
-                if inference.fact(param).constant != inference.fact(arg).constant {
-                    used(arg);
+        sites
+    }
+
+    fn inst(&mut self, function: &Function, inference: &Inference, facts: &dyn Facts, op: &Op) {
+        let kinds = |value: &ValueId| inference.kinds(*value).without(Kinds::ABSENT);
+        match op {
+            Op::CallValue { function: callee, args } | Op::Spawn { function: callee, args } => {
+                args.iter().for_each(|&arg| self.used(inference, arg));
+                let known = known(function, inference, facts, *callee);
+                if let Some((Known::Bytecode(func), captures)) = known {
+                    let args = captures.iter().chain(args).map(kinds).collect();
+                    self.calls.push(CallSite { func, args });
                 }
             }
+            Op::CallKnown { func, args } => {
+                args.iter().for_each(|&arg| self.used(inference, arg));
+                self.calls.push(CallSite { func: *func, args: args.iter().map(kinds).collect() });
+            }
+            Op::MakeClosure { function: of, captures } => {
+                captures.iter().for_each(|&capture| self.used(inference, capture));
+                let constant = inference.fact(*of).constant;
+                match constant.and_then(|constant| constant.value.as_function()) {
+                    Some(func) => {
+                        let args = captures.iter().map(kinds).collect();
+                        self.closures.push(CallSite { func, args });
+                    }
+                    None => self.recaptures |= inference.kinds(*of).intersects(Kinds::FUNCTION),
+                }
+            }
+            // The closure that follows tells what becomes of the function.
+            Op::Capture { cell, value, .. } => {
+                self.used(inference, *cell);
+                self.used(inference, *value);
+            }
+            _ => op.visit(|value| self.used(inference, value)),
         }
     }
-    sites
+
+    fn used(&mut self, inference: &Inference, value: ValueId) {
+        let constant = inference.fact(value).constant;
+        if let Some(func) = constant.and_then(|constant| constant.value.as_function()) {
+            self.escapes.push(func);
+        }
+    }
 }
 
 /// The callee, if it is known, and the captures that it gets before the arguments.

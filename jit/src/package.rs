@@ -2,7 +2,8 @@
 //!
 //! A package is a closed world: a function whose reference goes nowhere but into known calls and
 //! spawns is called from nowhere else, so its parameters have the kinds of these calls' arguments.
-//! Any other use of a reference gives it away; such a function may be called with anything.
+//! A closure may be called from anywhere, but its captures come first. Any other use of a reference
+//! gives the function away: it may be called with anything.
 //!
 //! Invariant: facts grow from nothing to the least fixpoint, which holds for every run, whichever
 //! engine runs it. It does not hold for a function that the host calls although it is not among the
@@ -10,7 +11,7 @@
 //! Absent on purpose: constants across calls, specialised copies for different callers.
 
 use crate::build::{Shape, Source, build};
-use crate::infer::{Passed, call_sites, infer};
+use crate::infer::{Passed, Sites, infer};
 use crate::ir::Function;
 use crate::kinds::{Callee, Facts, Kinds};
 use crate::points::Mode;
@@ -54,7 +55,10 @@ struct Summary {
     this: Kinds,
     returns: Kinds,
     is_called: bool,
+    /// May it be called through a value?
     escapes: bool,
+    /// Is that all right with whatever arguments?
+    is_open: bool,
 }
 
 impl PackageFacts {
@@ -146,9 +150,11 @@ pub fn analyse(
                     returns: Kinds::NONE,
                     is_called: false,
                     escapes: false,
+                    is_open: false,
                 })
                 .collect(),
         },
+        recaptures: false,
         queue: VecDeque::new(),
         queued: vec![false; functions.len()],
     };
@@ -182,6 +188,8 @@ struct Solver<'a> {
     callers: Vec<Vec<FuncId>>,
     facts: &'a dyn Facts,
     package: PackageFacts,
+    /// May captures of any closure be replaced by others?
+    recaptures: bool,
     queue: VecDeque<FuncId>,
     queued: Vec<bool>,
 }
@@ -211,9 +219,26 @@ impl Solver<'_> {
         }
     }
 
-    fn escape(&mut self, func: FuncId) {
-        if !std::mem::replace(&mut self.package.functions[func.0 as usize].escapes, true) {
-            self.pass(func, Kinds::ANY, |_| Kinds::ANY);
+    /// The function may be called through a value, with these captures first.
+    fn escape(&mut self, func: FuncId, captures: &[Kinds]) {
+        let summary = &mut self.package.functions[func.0 as usize];
+        summary.escapes = true;
+        let captures = if self.recaptures { &[] } else { captures };
+        if summary.is_open {
+            return;
+        }
+        summary.is_open = captures.is_empty();
+        self.pass(func, Kinds::ANY, |at| captures.get(at).copied().unwrap_or(Kinds::ANY));
+    }
+
+    /// Closures are made of functions that are not known.
+    fn recapture(&mut self) {
+        if !std::mem::replace(&mut self.recaptures, true) {
+            for func in 0..self.package.functions.len() {
+                if self.package.functions[func].escapes {
+                    self.escape(FuncId(func as u32), &[]);
+                }
+            }
         }
     }
 
@@ -226,9 +251,10 @@ impl Solver<'_> {
                     if let Konst::Value(value) = konst
                         && let Some(func) = value.as_function()
                     {
-                        self.escape(func);
+                        self.escape(func, &[]);
                     }
                 }
+                self.recapture();
                 self.set_returns(func, Kinds::ANY);
                 return;
             }
@@ -236,9 +262,8 @@ impl Solver<'_> {
         };
         let facts = WithReturns { base: self.facts, package: &self.package };
         let inference = infer(function, &facts, self.package.passed(func));
-        let mut escaped = Vec::new();
-        let sites = call_sites(function, &inference, &facts, |func| escaped.push(func));
-        for site in sites {
+        let sites = Sites::new(function, &inference, &facts);
+        for site in sites.calls {
             let callers = &mut self.callers[site.func.0 as usize];
             if !callers.contains(&func) {
                 callers.push(func);
@@ -247,7 +272,11 @@ impl Solver<'_> {
                 site.args.get(at).copied().unwrap_or(Kinds::UNDEFINED)
             });
         }
-        escaped.into_iter().for_each(|func| self.escape(func));
+        sites.closures.iter().for_each(|site| self.escape(site.func, &site.args));
+        sites.escapes.iter().for_each(|&func| self.escape(func, &[]));
+        if sites.recaptures {
+            self.recapture();
+        }
         self.set_returns(func, inference.returns.kinds);
     }
 
@@ -384,7 +413,28 @@ mod tests {
         let pair = "
             array_init r2, [r0, r1]
             return r2";
-        // A closure counts as given away; the call itself is known all the same.
-        check(&[main, pair], &["() -> array", "escapes (any, any) -> array"]);
+        // Who else calls the closure passes anything, but behind the capture.
+        check(&[main, pair], &["() -> array", "escapes (number, any) -> array"]);
+    }
+
+    #[test]
+    fn captures_of_what_is_not_known_spoil_those_of_others() {
+        let main = "
+            load_const r1, '__function_ref:1'
+            load_const r2, 1
+            make_closure r4, r1, 's', [x:r2]
+            load_const r1, '__function_ref:2'
+            call r5, r1, [r4]
+            return r5";
+        let pair = "
+            array_init r2, [r0, r1]
+            return r2";
+        let again = "
+            make_closure r0, r0, 's', [x:r0]
+            return r0";
+        check(
+            &[main, pair, again],
+            &["() -> function", "escapes (any, any) -> array", "(function) -> function"],
+        );
     }
 }
