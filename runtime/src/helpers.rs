@@ -165,7 +165,7 @@ fn guarded(process: &mut Process, body: impl FnOnce(&mut Process) -> u64) -> u64
 }
 
 fn unwind(process: &mut Process, why: Unwound) -> u64 {
-    process.worker().unwound = Some(why);
+    *process.worker().unwound.borrow_mut() = Some(why);
     UNWIND
 }
 
@@ -185,16 +185,16 @@ fn finish_outcome(process: &mut Process, outcome: Result<Outcome, Trap>) -> u64 
         Ok(Outcome::Value(value)) => finish(process, Ok(value)),
         Ok(Outcome::Call(magic)) => {
             let worker = process.worker();
-            worker.pending = magic.cont;
+            worker.pending.set(magic.cont);
             let args = &magic.args[..usize::from(magic.count)];
-            let started = call::start(process, Some(&mut worker.records), magic.function, magic.this, args);
+            let started = call::start(process, Some(&mut worker.records.borrow_mut()), magic.function, magic.this, args);
             match started {
                 Ok(started) => {
                     process.heap.fuel -= 1;
                     unwind_started(process, started)
                 }
                 Err(trap) => {
-                    worker.pending = Cont::Store;
+                    worker.pending.set(Cont::Store);
                     unwind(process, Unwound::Trap(trap))
                 }
             }
@@ -252,11 +252,12 @@ mod body {
         let (body, _) = super::place(process, place);
         let worker = process.worker();
         let words = u32::from(body.layout.words);
-        let trapped = matches!(worker.unwound, Some(Unwound::Trap(_))) && worker.records.is_empty();
+        let mut records = worker.records.borrow_mut();
+        let trapped = records.is_empty() && matches!(*worker.unwound.borrow(), Some(Unwound::Trap(_)));
         let pc = if trapped { (dst >> 32) as u32 } else { (place >> 32) as u32 };
-        let cont = std::mem::replace(&mut worker.pending, Cont::Store);
+        let cont = worker.pending.replace(Cont::Store);
         // Bounded by the slice; the limit of the process is checked when the records are moved.
-        worker.records.reserve(words as usize + HEADER_WORDS, usize::MAX);
+        records.reserve(words as usize + HEADER_WORDS, usize::MAX);
         let header = FrameHeader {
             function: place as u32,
             pc,
@@ -264,7 +265,7 @@ mod body {
             cont: cont as u8,
             words,
         };
-        worker.records.push(header, Value::UNDEFINED).as_mut_ptr() as u64
+        records.push(header, Value::UNDEFINED).as_mut_ptr() as u64
     }
 
     pub(super) fn arith(process: &mut Process, op: u64, a: u64, b: u64) -> u64 {
@@ -312,7 +313,7 @@ mod body {
                 // Unlike `call_native`, this one charges: the caller does not know what it calls.
                 let worker = process.worker();
                 let cost = worker.call_cost();
-                match call::start(process, Some(&mut worker.records), function, Value::UNDEFINED, args) {
+                match call::start(process, Some(&mut worker.records.borrow_mut()), function, Value::UNDEFINED, args) {
                     Ok(started) => {
                         process.heap.fuel -= cost;
                         match started {
@@ -327,7 +328,7 @@ mod body {
                 let worker = process.worker();
                 let Some(entry) = worker.list_entry(id) else {
                     let started =
-                        call::start(process, Some(&mut worker.records), function, Value::UNDEFINED, args);
+                        call::start(process, Some(&mut worker.records.borrow_mut()), function, Value::UNDEFINED, args);
                     return match started {
                         Ok(started) => {
                             process.heap.fuel -= worker.call_cost();
@@ -337,11 +338,12 @@ mod body {
                     };
                 };
                 let params = process.program().function(id).bytecode().map_or(0, |body| body.params);
-                worker.args.clear();
-                worker.args.push(callee.this);
-                worker.args.extend(callee.captures.iter().chain(args));
-                worker.args.resize(1 + usize::from(params), Value::UNDEFINED);
-                process.result = value(worker.args.as_ptr() as u64);
+                let mut list = worker.args.borrow_mut();
+                list.clear();
+                list.push(callee.this);
+                list.extend(callee.captures.iter().chain(args));
+                list.resize(1 + usize::from(params), Value::UNDEFINED);
+                process.result = value(list.as_ptr() as u64);
                 entry as u64
             }
         }
@@ -350,7 +352,7 @@ mod body {
     pub(super) fn call_native(process: &mut Process, native: u64, args: u64, count: u64) -> u64 {
         let worker = process.worker();
         let (native, args) = (Value::native(NativeId(native as u32)), list(args, count));
-        match call::start(process, Some(&mut worker.records), native, Value::UNDEFINED, args) {
+        match call::start(process, Some(&mut worker.records.borrow_mut()), native, Value::UNDEFINED, args) {
             Ok(Started::Done(result)) => finish(process, Ok(result)),
             Ok(Started::Pushed) => {
                 process.heap.fuel -= worker.call_cost();
@@ -441,7 +443,7 @@ mod body {
         let (program, limit) = (process.program(), process.heap.limit);
         let worker = process.worker();
         let values = args[1..].iter().copied();
-        match call::push_frame(&mut worker.records, program, limit, id, args[0], values) {
+        match call::push_frame(&mut worker.records.borrow_mut(), program, limit, id, args[0], values) {
             Ok(()) => {
                 process.heap.fuel -= worker.call_cost();
                 unwind(process, Unwound::Call)

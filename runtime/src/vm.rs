@@ -171,7 +171,7 @@ pub fn run(
 
 fn run_worker(system: &Arc<System>, fused: bool, args: &[String]) -> Run {
     let codes = Arc::new(CodeBlock::program(&system.program, fused));
-    let mut worker = Box::new(Worker::new(system.clone(), codes, WORKER_STACK / 4 * 3));
+    let worker = Box::new(Worker::new(system.clone(), codes, WORKER_STACK / 4 * 3));
     let end = match worker.start_main(args) {
         Err(trap) => MainEnd::Failed(start_failure(trap)),
         Ok(()) => {

@@ -300,9 +300,15 @@ impl Drop for Space {
             release(read_word(object, 8) as *const SharedText);
             object = next;
         }
-        let mut none = Space::new();
-        none.sweep_large(self);
-        debug_assert!(none.large.is_null(), "marks are cleared after each collection");
+        let mut block = std::mem::replace(&mut self.large, null_mut());
+        while !block.is_null() {
+            // SAFETY: the list is owned; each block is freed once.
+            unsafe {
+                let next = (*block).next;
+                dealloc(block.cast(), layout((*block).size));
+                block = next;
+            }
+        }
         self.free_chunks();
     }
 }

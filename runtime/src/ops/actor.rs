@@ -83,7 +83,8 @@ pub fn send(process: &mut Process, to: Value, message: Value) {
         format!("process {} sends {shown}", process.number)
     });
     if slot.outer.push(pid.generation, Parcel::copy(message)).is_ok() {
-        process.worker().messages += 1;
+        let sent = &process.worker().messages;
+        sent.set(sent.get() + 1);
         if slot.wake() {
             process.worker().enqueue(pid);
         }

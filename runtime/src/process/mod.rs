@@ -44,7 +44,7 @@ pub struct Process {
     /// Own memory, and the reduction counter.
     pub heap: Heap,
     /// The worker that runs it; only then is it not null.
-    pub(crate) worker: *mut Worker,
+    pub(crate) worker: *const Worker,
     /// Result of a helper that has no return value, or of a compiled function at the trampoline.
     pub result: Value,
     /// Status of a helper that compiled code called through a stub without results.
@@ -82,7 +82,7 @@ impl Process {
         heap.stress = stress;
         Process {
             heap,
-            worker: std::ptr::null_mut(),
+            worker: std::ptr::null(),
             result: Value::UNDEFINED,
             status: 0,
             stack_limit: 0,
@@ -97,18 +97,18 @@ impl Process {
 
     /// The worker that runs this process.
     #[inline(always)]
-    pub(crate) fn worker<'a>(&self) -> &'a mut Worker {
+    pub(crate) fn worker<'a>(&self) -> &'a Worker {
         debug_assert!(!self.worker.is_null());
         // SAFETY: only code that a worker runs for this process gets here; the worker outlives the
-        // slice, is used by this thread only, and nobody keeps the reference across calls.
-        unsafe { &mut *self.worker }
+        // slice, and nobody ever has a mutable reference to it.
+        unsafe { &*self.worker }
     }
 
     /// The machine.
     #[inline(always)]
     pub fn system<'a>(&self) -> &'a System {
         // SAFETY: the worker holds the system alive for as long as it runs anything.
-        unsafe { &*std::ptr::from_ref(&*self.worker().system) }
+        unsafe { &*std::ptr::from_ref::<System>(&self.worker().system) }
     }
 
     /// The program.

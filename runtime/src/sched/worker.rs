@@ -1,7 +1,9 @@
 //! A worker: takes processes from its run queue and runs a slice of each.
 //!
 //! Compiled code reaches its worker through the running process; the table of runtime functions
-//! that it calls is the first field.
+//! that it calls is the first field. Operations of the running process reach into the worker while
+//! the worker is inside its own methods, so everything that changes is in cells and nobody ever
+//! holds a `&mut Worker`.
 
 use crate::error::{ExitReason, Trap};
 use crate::heap::copy::Parcel;
@@ -15,6 +17,7 @@ use crate::program::FuncId;
 use crate::system::{Engine, Preempt, System};
 use crate::tier::{EnterFn, STATUS_RETURNED};
 use crate::value::{Pid, Value};
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -49,23 +52,23 @@ pub struct Worker {
     pub(crate) system: Arc<System>,
     codes: Arc<Vec<CodeBlock>>,
     /// Entries for suspended calls by function; null: not asked for yet.
-    resume: Vec<*const u8>,
+    resume: RefCell<Vec<*const u8>>,
     enter: Option<EnterFn>,
-    queue: VecDeque<Pid>,
-    timers: BinaryHeap<Reverse<(u64, u64, Pid)>>,
-    timer_seq: u64,
+    queue: RefCell<VecDeque<Pid>>,
+    timers: RefCell<BinaryHeap<Reverse<(u64, u64, Pid)>>>,
+    timer_seq: Cell<u64>,
     /// Records of compiled code that unwinds, innermost first.
-    pub(crate) records: Stack,
-    pub(crate) unwound: Option<Unwound>,
+    pub(crate) records: RefCell<Stack>,
+    pub(crate) unwound: RefCell<Option<Unwound>>,
     /// What becomes of the result of the call that was just pushed; the next record takes it.
-    pub(crate) pending: Cont,
+    pub(crate) pending: Cell<Cont>,
     /// Arguments of calls of unknown functions, for compiled code.
-    pub(crate) args: Vec<Value>,
-    pub(crate) messages: u64,
+    pub(crate) args: RefCell<Vec<Value>>,
+    pub(crate) messages: Cell<u64>,
     /// Lowest address that compiled code may use on this worker's native stack.
     stack_limit: usize,
-    main: Option<Pid>,
-    main_end: Option<(ExitReason, Option<Parcel>)>,
+    main: Cell<Option<Pid>>,
+    main_end: RefCell<Option<(ExitReason, Option<Parcel>)>>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -94,19 +97,19 @@ impl Worker {
             helpers: HELPERS,
             system,
             codes,
-            resume: vec![std::ptr::null(); functions],
+            resume: RefCell::new(vec![std::ptr::null(); functions]),
             enter,
-            queue: VecDeque::new(),
-            timers: BinaryHeap::new(),
-            timer_seq: 0,
-            records: Stack::new(),
-            unwound: None,
-            pending: Cont::Store,
-            args: Vec::new(),
-            messages: 0,
+            queue: RefCell::default(),
+            timers: RefCell::default(),
+            timer_seq: Cell::new(0),
+            records: RefCell::default(),
+            unwound: RefCell::new(None),
+            pending: Cell::new(Cont::Store),
+            args: RefCell::default(),
+            messages: Cell::new(0),
             stack_limit,
-            main: None,
-            main_end: None,
+            main: Cell::new(None),
+            main_end: RefCell::new(None),
         }
     }
 
@@ -131,8 +134,8 @@ impl Worker {
     }
 
     /// Puts a runnable process at the end of the queue.
-    pub(crate) fn enqueue(&mut self, pid: Pid) {
-        self.queue.push_back(pid);
+    pub(crate) fn enqueue(&self, pid: Pid) {
+        self.queue.borrow_mut().push_back(pid);
     }
 
     /// Nanoseconds on the system's clock.
@@ -141,14 +144,15 @@ impl Worker {
     }
 
     /// Wakes `pid` at `deadline`.
-    pub(crate) fn add_timer(&mut self, deadline: u64, pid: Pid) -> u64 {
-        self.timer_seq += 1;
-        self.timers.push(Reverse((deadline, self.timer_seq, pid)));
-        self.timer_seq
+    pub(crate) fn add_timer(&self, deadline: u64, pid: Pid) -> u64 {
+        let seq = self.timer_seq.get() + 1;
+        self.timer_seq.set(seq);
+        self.timers.borrow_mut().push(Reverse((deadline, seq, pid)));
+        seq
     }
 
     /// Starts the main process: `entry` of the program with `args`.
-    pub(crate) fn start_main(&mut self, args: &[String]) -> Result<(), Trap> {
+    pub(crate) fn start_main(&self, args: &[String]) -> Result<(), Trap> {
         let system = self.system.clone();
         let limit = system.config.max_processes;
         let Some(pid) = system.table.allocate(limit) else { return Err(Trap::TooManyProcesses { limit }) };
@@ -173,26 +177,25 @@ impl Worker {
         if system.program.linked_numbers.contains(&number) {
             system.table.remember_number(number, pid);
         }
-        self.main = Some(pid);
+        self.main.set(Some(pid));
         system.table.start(main);
         self.enqueue(pid);
         Ok(())
     }
 
     /// Runs until nothing can run any more and no timer is pending.
-    pub(crate) fn run(&mut self) -> RunEnd {
+    pub(crate) fn run(&self) -> RunEnd {
         loop {
             self.fire_timers();
-            while let Some(pid) = self.queue.pop_front() {
+            while let Some(pid) = self.next_runnable() {
                 self.run_process(pid);
-                if !self.timers.is_empty() {
-                    self.fire_timers();
-                }
+                self.fire_timers();
             }
-            match self.timers.peek() {
-                Some(&Reverse((deadline, _, pid))) => {
+            let first = self.timers.borrow().peek().copied();
+            match first {
+                Some(Reverse((deadline, _, pid))) => {
                     if !self.system.table.is_alive(pid) {
-                        self.timers.pop();
+                        self.timers.borrow_mut().pop();
                         continue;
                     }
                     let now = self.now();
@@ -205,39 +208,46 @@ impl Worker {
             }
         }
         self.flush();
-        let (main, result) = match self.main_end.take() {
+        let (main, result) = match self.main_end.borrow_mut().take() {
             Some((reason, result)) => (Some(reason), result),
             None => (None, None),
         };
-        self.system.counters.messages.fetch_add(self.messages, Ordering::Relaxed);
+        self.system.counters.messages.fetch_add(self.messages.get(), Ordering::Relaxed);
         RunEnd { main, result }
+    }
+
+    fn next_runnable(&self) -> Option<Pid> {
+        self.queue.borrow_mut().pop_front()
     }
 
     fn flush(&self) {
         self.system.print("", true);
     }
 
-    fn fire_timers(&mut self) {
-        if self.timers.is_empty() {
+    fn fire_timers(&self) {
+        if self.timers.borrow().is_empty() {
             return;
         }
         let now = self.now();
-        while let Some(&Reverse((deadline, _, pid))) = self.timers.peek() {
-            if deadline > now {
-                break;
+        loop {
+            let first = self.timers.borrow().peek().copied();
+            match first {
+                Some(Reverse((deadline, _, pid))) if deadline <= now => {
+                    self.timers.borrow_mut().pop();
+                    self.wake(pid);
+                }
+                _ => break,
             }
-            self.timers.pop();
-            self.wake(pid);
         }
     }
 
-    fn wake(&mut self, pid: Pid) {
+    fn wake(&self, pid: Pid) {
         if self.system.table.slot(pid).is_some_and(|slot| slot.wake()) {
             self.enqueue(pid);
         }
     }
 
-    fn run_process(&mut self, pid: Pid) {
+    fn run_process(&self, pid: Pid) {
         let system = self.system.clone();
         let Some(slot) = system.table.slot(pid) else { return };
         let Some(mut process) = slot.take() else { return };
@@ -256,13 +266,13 @@ impl Worker {
         match end {
             SliceEnd::Ended(reason, result) => self.end_process(process, reason, result),
             SliceEnd::Preempted => {
-                process.worker = std::ptr::null_mut();
+                process.worker = std::ptr::null();
                 slot.put_runnable(process);
                 self.enqueue(pid);
             }
             SliceEnd::Blocked => {
                 system.trace(|| format!("process {} waits for {}", process.number, wait_text(&process.wait)));
-                process.worker = std::ptr::null_mut();
+                process.worker = std::ptr::null();
                 let ends = match &process.wait {
                     Wait::Ends(targets) => targets.clone(),
                     _ => Box::default(),
@@ -277,7 +287,7 @@ impl Worker {
         }
     }
 
-    fn run_slice(&mut self, process: &mut Process) -> SliceEnd {
+    fn run_slice(&self, process: &mut Process) -> SliceEnd {
         let (step, trace) =
             (self.system.config.preempt == Preempt::Instruction, self.system.config.debug);
         let jit = self.system.config.engine == Engine::Jit;
@@ -315,7 +325,7 @@ impl Worker {
     }
 
     /// A frame has returned `result`: to the record below, or out of the process.
-    fn returned(&mut self, process: &mut Process, result: Value) -> Leave {
+    fn returned(&self, process: &mut Process, result: Value) -> Leave {
         if process.stack.is_empty() {
             return Leave::Returned(result);
         }
@@ -324,15 +334,15 @@ impl Worker {
     }
 
     /// Goes on with the newest record, by way of a safepoint if the reductions are used up.
-    fn look(&mut self, process: &mut Process) -> Leave {
+    fn look(&self, process: &mut Process) -> Leave {
         if process.exhausted() { self.safepoint(process) } else { Leave::Other }
     }
 
-    fn charged(&mut self, process: &mut Process, cost: i64) -> Leave {
+    fn charged(&self, process: &mut Process, cost: i64) -> Leave {
         if process.charge(cost) { self.safepoint(process) } else { Leave::Other }
     }
 
-    fn safepoint(&mut self, process: &mut Process) -> Leave {
+    fn safepoint(&self, process: &mut Process) -> Leave {
         match process.safepoint() {
             Ok(Safepoint::Continue) => Leave::Other,
             Ok(Safepoint::Yield) => Leave::Yielded,
@@ -341,7 +351,7 @@ impl Worker {
     }
 
     /// Goes on with the newest record in compiled code.
-    fn run_compiled(&mut self, process: &mut Process, function: FuncId) -> Leave {
+    fn run_compiled(&self, process: &mut Process, function: FuncId) -> Leave {
         let entry = match self.resume_entry(function) {
             Ok(entry) => entry,
             Err(message) => return Leave::Trapped(Trap::NotCompiled { message }),
@@ -364,7 +374,8 @@ impl Worker {
         if let Err(trap) = self.flush_records(process) {
             return Leave::Trapped(trap);
         }
-        match self.unwound.take() {
+        let unwound = self.unwound.borrow_mut().take();
+        match unwound {
             None => self.safepoint(process),
             Some(Unwound::Yield) => Leave::Yielded,
             Some(Unwound::Blocked) => Leave::Blocked,
@@ -378,20 +389,21 @@ impl Worker {
     }
 
     /// Moves the records of unwound calls to the process's stack, outermost first.
-    fn flush_records(&mut self, process: &mut Process) -> Result<(), Trap> {
-        let fits = process.stack.reserve(self.records.len(), process.heap.limit);
+    fn flush_records(&self, process: &mut Process) -> Result<(), Trap> {
+        let mut records = self.records.borrow_mut();
+        let fits = process.stack.reserve(records.len(), process.heap.limit);
         if fits {
             let stack = &mut process.stack;
-            self.records.for_each_record(|header, registers, _| {
+            records.for_each_record(|header, registers, _| {
                 stack.push(header, Value::UNDEFINED).copy_from_slice(registers);
             });
         }
-        self.records.clear();
+        records.clear();
         if fits { Ok(()) } else { Err(process.out_of_memory()) }
     }
 
-    fn resume_entry(&mut self, function: FuncId) -> Result<*const u8, String> {
-        let cached = self.resume[function.0 as usize];
+    fn resume_entry(&self, function: FuncId) -> Result<*const u8, String> {
+        let cached = self.resume.borrow()[function.0 as usize];
         if !cached.is_null() {
             return Ok(cached);
         }
@@ -399,11 +411,11 @@ impl Worker {
             return Err("no compiler is attached".to_owned());
         };
         let entry = compiler.resume_entry(function)?;
-        self.resume[function.0 as usize] = entry;
+        self.resume.borrow_mut()[function.0 as usize] = entry;
         Ok(entry)
     }
 
-    fn end_process(&mut self, mut process: Box<Process>, reason: ExitReason, result: Value) {
+    fn end_process(&self, mut process: Box<Process>, reason: ExitReason, result: Value) {
         let system = self.system.clone();
         let pid = process.pid;
         if let ExitReason::Crash(crash) = &reason {
@@ -417,14 +429,14 @@ impl Worker {
             };
             format!("process {} ends with {shown}", process.number)
         });
-        let is_main = self.main == Some(pid);
+        let is_main = self.main.get() == Some(pid);
         let watched = system.program.has_select
             || system.program.linked_numbers.contains(&process.number);
         let normal = reason == ExitReason::Normal;
         let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
         if is_main {
             let result = normal.then(|| Parcel::copy(result));
-            self.main_end = Some((reason, result));
+            *self.main_end.borrow_mut() = Some((reason, result));
         }
         let counters = &system.counters;
         counters.reductions.fetch_add(process.reductions, Ordering::Relaxed);
