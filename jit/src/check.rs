@@ -177,7 +177,7 @@ impl Checker<'_> {
         }
         if inst.after.is_none()
             && matches!(inst.op, Arith { .. } | Compare { .. } | GetProp { .. } | SetProp { .. })
-            && points::needs_after(&inst.op, |value| function.kinds(value))
+            && points::needs_after(&inst.op, |value| function.kinds(value), function.magic)
         {
             return Err("may run a magic method, but has no state to go on".to_string());
         }

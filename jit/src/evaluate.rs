@@ -121,11 +121,19 @@ enum Stop {
     Left,
 }
 
+/// What a test may vary.
+#[derive(Clone, Copy)]
+struct Rules {
+    mode: Mode,
+    /// Do functions come as arguments, messages and results of magic methods?
+    open: bool,
+    /// Have objects magic methods?
+    magic: bool,
+}
+
 /// What both machines act upon.
 struct World {
-    mode: Mode,
-    /// Do functions come from nowhere?
-    open: bool,
+    rules: Rules,
     /// Charges so far, what happened, and a hash of the operands.
     trace: Vec<(u64, &'static str, u64)>,
     charges: u64,
@@ -159,14 +167,14 @@ impl World {
             3 => V::Undefined,
             4 => V::Atom(7),
             5 => V::Array(bits),
-            6 if self.open => V::Function((bits >> 32) as u32 % 4),
+            6 if self.rules.open => V::Function((bits >> 32) as u32 % 4),
             _ => V::Object(bits),
         }
     }
 
     fn arith(&mut self, op: ArithOp, a: &V, b: &V) -> (V, bool) {
         match (a, b) {
-            (V::Object(_), _) => {
+            (V::Object(_), _) if self.rules.magic => {
                 self.event("magic arithmetic", &[a.clone(), b.clone()]);
                 (self.draw(), true)
             }
@@ -185,7 +193,7 @@ impl World {
     }
 
     fn compare(&mut self, op: CompareOp, a: &V, b: &V) -> (V, bool) {
-        if matches!(a, V::Object(_)) || matches!(b, V::Object(_)) {
+        if self.rules.magic && (matches!(a, V::Object(_)) || matches!(b, V::Object(_))) {
             self.event("magic comparison", &[a.clone(), b.clone()]);
             return (V::Boolean(self.draw().truth()), true);
         }
@@ -216,7 +224,7 @@ impl World {
         match object {
             V::Object(_) => {
                 self.event("get", &[object.clone(), key.clone(), this.clone()]);
-                (self.draw(), true)
+                (self.draw(), self.rules.magic)
             }
             V::Array(_) => (V::Number(7.0), false),
             _ => (V::Undefined, false),
@@ -228,7 +236,7 @@ impl World {
         if is_object {
             self.event("set", &[object.clone(), key.clone(), value.clone(), this.clone()]);
         }
-        is_object
+        is_object && self.rules.magic
     }
 
     fn native(&mut self, native: u32, args: &[V]) -> V {
@@ -258,7 +266,7 @@ impl World {
     }
 
     fn call_cost(&self) -> u32 {
-        if self.mode == Mode::Instruction { 2 } else { 1 }
+        if self.rules.mode == Mode::Instruction { 2 } else { 1 }
     }
 }
 
@@ -400,7 +408,7 @@ impl<'a> Machine<'a> {
     fn interpret(&mut self, mut frame: Record) -> Result<V, Stop> {
         let units = self.units;
         let unit = &units[frame.func.0 as usize];
-        let mode = self.world.mode;
+        let mode = self.world.rules.mode;
         loop {
             if !self.forms.is_empty() && self.random.below(6) == 0 {
                 self.left.push(frame);
@@ -787,7 +795,7 @@ impl<'a> Machine<'a> {
             let state = inst.after.expect("a state behind what runs a magic method");
             if chance {
                 // The safepoint behind the instruction is skipped, so its charge falls due here.
-                let cost = u32::from(self.world.mode == Mode::Instruction);
+                let cost = u32::from(self.world.rules.mode == Mode::Instruction);
                 self.world.charge(cost)?;
                 self.leave(function, values, state, Some(result));
                 return Err(Stop::Left);
@@ -844,9 +852,9 @@ fn set(function: &Function, values: &mut [Option<V>], value: ValueId, content: V
     values[value.index()] = Some(content);
 }
 
-/// `open`: functions come as arguments, messages and results of magic methods.
-fn compile(units: &[Unit], mode: Mode, open: bool, limits: Limits) -> Vec<Forms> {
-    let base = TestFacts::default();
+fn compile(units: &[Unit], rules: Rules, limits: Limits) -> Vec<Forms> {
+    let Rules { mode, open, magic } = rules;
+    let base = TestFacts { no_magic: !magic, ..TestFacts::default() };
     let sources: Vec<Option<Source<'_>>> = units.iter().map(|unit| Some(unit.source())).collect();
     let roots = if open { units.len() as u32 } else { 1 };
     let roots: Vec<Root> = (0..roots).map(|func| Root::open(FuncId(func))).collect();
@@ -881,16 +889,9 @@ fn compile(units: &[Unit], mode: Mode, open: bool, limits: Limits) -> Vec<Forms>
     forms
 }
 
-fn run(
-    units: &[Unit],
-    forms: &[Forms],
-    mode: Mode,
-    open: bool,
-    args: &[V],
-    seed: u64,
-) -> (World, usize) {
+fn run(units: &[Unit], forms: &[Forms], rules: Rules, args: &[V], seed: u64) -> (World, usize) {
     let trace = Vec::new();
-    let world = World { mode, open, trace, charges: 0, limit: 200, draws: seed, tries: seed };
+    let world = World { rules, trace, charges: 0, limit: 200, draws: seed, tries: seed };
     let mut machine = Machine {
         units,
         forms,
@@ -915,7 +916,8 @@ fn random_packages_do_the_same_in_both_machines() {
         let mode = if seed % 3 == 0 { Mode::Instruction } else { Mode::Safepoint };
         let limits = Limits { body: 60, growth: 400, recursion: 1 };
         let open = seed % 2 == 0;
-        let forms = compile(&units, mode, open, limits);
+        let rules = Rules { mode, open, magic: seed % 5 < 3 };
+        let forms = compile(&units, rules, limits);
         inlined += forms.iter().filter(|forms| forms.entry.frames.len() > 1).count();
         for turn in 0..4 {
             let args = [
@@ -923,8 +925,8 @@ fn random_packages_do_the_same_in_both_machines() {
                 if open { V::Function(random.below(4) as u32) } else { V::Atom(5) },
                 V::Object(9),
             ];
-            let (expected, _) = run(&units, &[], mode, open, &args, turn);
-            let (actual, left) = run(&units, &forms, mode, open, &args, turn);
+            let (expected, _) = run(&units, &[], rules, &args, turn);
+            let (actual, left) = run(&units, &forms, rules, &args, turn);
             if actual.trace != expected.trace {
                 let at = actual.trace.iter().zip(&expected.trace).position(|(a, b)| a != b);
                 for (func, forms) in forms.iter().enumerate() {

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn fib_of_numbers_has_no_states_but_those_of_calls() {
         let unit = Unit::parse(FIB);
-        let facts = TestFacts { returns: [(0, Kinds::NUMBER)].into() };
+        let facts = TestFacts { returns: [(0, Kinds::NUMBER)].into(), ..TestFacts::default() };
         let entry = entry(&unit, Mode::Safepoint, &facts, &[Kinds::NUMBER]);
         assert_text(
             &entry.function.dump(),

@@ -11,7 +11,7 @@
 use crate::build::Env;
 use crate::cfg;
 use crate::ir::*;
-use crate::kinds::{self, Callee, Facts, Kinds};
+use crate::kinds::{self, Callee, Facts, Kinds, Magic};
 use ion_runtime::program::{FuncId, NativeId};
 use ion_runtime::value::Value;
 
@@ -440,8 +440,8 @@ impl Solver<'_> {
             Op::LoadFresh { template } => Fact::of(self.facts.template(*template)),
             Op::LoadSpecial(Special::SelfPid) => Fact::of(Kinds::PROCESS),
             Op::LoadSpecial(_) => Fact::of(Kinds::NUMBER),
-            Op::Arith { op, a, b } => arith(*op, fact(a), fact(b)),
-            Op::Compare { op, a, b } => compare(*op, fact(a), fact(b)),
+            Op::Arith { op, a, b } => arith(*op, fact(a), fact(b), self.facts.magic()),
+            Op::Compare { op, a, b } => compare(*op, fact(a), fact(b), self.facts.magic()),
             Op::Truth { a } => boolean(fact(a), fact(a), truth(fact(a))),
             Op::Not { a } => boolean(fact(a), fact(a), truth(fact(a)).map(|truth| !truth)),
             Op::And { a, b } => {
@@ -526,7 +526,7 @@ fn truth(fact: Fact) -> Option<bool> {
     constant.or_else(|| kinds::truth(fact.kinds))
 }
 
-fn arith(op: ArithOp, a: Fact, b: Fact) -> Fact {
+fn arith(op: ArithOp, a: Fact, b: Fact, magic: Magic) -> Fact {
     if let (Some(a), Some(b)) = (a.number(), b.number()) {
         return Fact::immediate(Value::number(match op {
             ArithOp::Add => a + b,
@@ -537,10 +537,10 @@ fn arith(op: ArithOp, a: Fact, b: Fact) -> Fact {
         }));
     }
     let nonzero = b.number().is_some_and(|number| number != 0.0);
-    Fact::of(kinds::arith(op, a.kinds, b.kinds, nonzero))
+    Fact::of(kinds::arith(op, a.kinds, b.kinds, nonzero, magic))
 }
 
-fn compare(op: CompareOp, a: Fact, b: Fact) -> Fact {
+fn compare(op: CompareOp, a: Fact, b: Fact, magic: Magic) -> Fact {
     let decided = match (a.number(), b.number()) {
         (Some(a), Some(b)) => Some(match op {
             CompareOp::Equal => a == b,
@@ -556,7 +556,7 @@ fn compare(op: CompareOp, a: Fact, b: Fact) -> Fact {
                 CompareOp::NotEqual => Some(!equal),
                 _ => None,
             })
-            .or_else(|| kinds::compare(op, a.kinds, b.kinds)),
+            .or_else(|| kinds::compare(op, a.kinds, b.kinds, magic)),
     };
     boolean(a, b, decided)
 }

@@ -11,7 +11,7 @@
 //! Absent on purpose: how anything is built (`build`), inferred (`infer`) or made smaller
 //! (`simplify`); machine types, other than [`crate::kinds::Repr`].
 
-use crate::kinds::{Kinds, Repr};
+use crate::kinds::{Kinds, Magic, Repr};
 use crate::points::Mode;
 use ion_runtime::program::{FuncId, NativeId};
 use ion_runtime::value::Value;
@@ -75,6 +75,8 @@ pub struct Function {
     pub form: Form,
     /// Where it may be preempted.
     pub mode: Mode,
+    /// Which magic methods objects may have.
+    pub magic: Magic,
     /// The block in which it starts; no edge leads to it.
     pub entry: BlockId,
     /// Does the entry block take `this` before the parameters?
@@ -639,6 +641,7 @@ impl Function {
             func,
             form,
             mode,
+            magic: Magic::ALL,
             entry: BlockId(0),
             takes_this: false,
             blocks: Vec::new(),

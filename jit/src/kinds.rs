@@ -194,6 +194,73 @@ pub enum Callee {
     Native(NativeId),
 }
 
+/// Which magic methods objects may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Magic(u16);
+
+impl Magic {
+    /// Any.
+    pub const ALL: Magic = Magic((1 << Magic::NAMES.len()) - 1);
+    /// None.
+    pub const NONE: Magic = Magic(0);
+    /// In the order of their bits.
+    const NAMES: [&str; 9] = [
+        "__add__",
+        "__sub__",
+        "__mul__",
+        "__div__",
+        "__eq__",
+        "__lt__",
+        "__le__",
+        "__getattr__",
+        "__setattr__",
+    ];
+
+    /// The method with this name; none for other names.
+    pub fn named(name: &str) -> Magic {
+        let at = Magic::NAMES.iter().position(|&magic| magic == name);
+        Magic(at.map_or(0, |at| 1 << at))
+    }
+
+    /// The methods of both sets.
+    pub const fn union(self, other: Magic) -> Magic {
+        Magic(self.0 | other.0)
+    }
+
+    /// May an object define this arithmetic?
+    pub fn arith(self, op: ArithOp) -> bool {
+        self.has(match op {
+            ArithOp::Add => 0,
+            ArithOp::Sub => 1,
+            ArithOp::Mul => 2,
+            ArithOp::Div => 3,
+        })
+    }
+
+    /// May an object define this comparison?
+    pub fn compare(self, op: CompareOp) -> bool {
+        self.has(match op {
+            CompareOp::Equal | CompareOp::NotEqual => 4,
+            CompareOp::Less | CompareOp::Greater => 5,
+            CompareOp::LessEqual | CompareOp::GreaterEqual => 6,
+        })
+    }
+
+    /// May an object define the reading of missing properties?
+    pub fn getattr(self) -> bool {
+        self.has(7)
+    }
+
+    /// May an object define the writing of properties?
+    pub fn setattr(self) -> bool {
+        self.has(8)
+    }
+
+    const fn has(self, bit: u32) -> bool {
+        self.0 >> bit & 1 != 0
+    }
+}
+
 /// What only the runtime, or an analysis of the whole package, knows.
 pub trait Facts {
     /// The kind of an immortal literal on the heap.
@@ -213,15 +280,20 @@ pub trait Facts {
         let _ = func;
         Kinds::ANY
     }
+
+    /// The magic methods that objects may have, see [`crate::package::magic`].
+    fn magic(&self) -> Magic {
+        Magic::ALL
+    }
 }
 
 /// The kinds that `a op b` may give. `nonzero`: `b` is known not to be the number zero.
-pub fn arith(op: ArithOp, a: Kinds, b: Kinds, nonzero: bool) -> Kinds {
+pub fn arith(op: ArithOp, a: Kinds, b: Kinds, nonzero: bool, magic: Magic) -> Kinds {
     if a.is_none() || b.is_none() {
         return Kinds::NONE;
     }
     // Only the left operand is asked for a magic method, which may give anything.
-    if a.intersects(Kinds::OBJECT) {
+    if arith_may_call(op, a, magic) {
         return Kinds::ANY;
     }
     let numeric = Kinds::NUMBER | Kinds::COMPLEX;
@@ -266,24 +338,23 @@ pub fn arith(op: ArithOp, a: Kinds, b: Kinds, nonzero: bool) -> Kinds {
 }
 
 /// Does `a op b` possibly run a magic method?
-pub fn arith_may_call(a: Kinds) -> bool {
-    a.intersects(Kinds::OBJECT)
+pub fn arith_may_call(op: ArithOp, a: Kinds, magic: Magic) -> bool {
+    a.intersects(Kinds::OBJECT) && magic.arith(op)
 }
 
 /// Does comparing `a` with `b` possibly run a magic method?
-pub fn compare_may_call(a: Kinds, b: Kinds) -> bool {
-    (a | b).intersects(Kinds::OBJECT)
+pub fn compare_may_call(op: CompareOp, a: Kinds, b: Kinds, magic: Magic) -> bool {
+    (a | b).intersects(Kinds::OBJECT) && magic.compare(op)
 }
 
-/// Does reading or writing a property of `object` possibly run a magic method? The sentinel atom
-/// `__vm:this` stands for an object.
-pub fn property_may_call(object: Kinds) -> bool {
+/// May `object` be an object as far as properties go? The sentinel atom `__vm:this` stands for one.
+pub fn may_have_properties(object: Kinds) -> bool {
     object.intersects(Kinds::OBJECT | Kinds::ATOM)
 }
 
 /// The result of a comparison, if the kinds alone decide it.
-pub fn compare(op: CompareOp, a: Kinds, b: Kinds) -> Option<bool> {
-    if compare_may_call(a, b) || a.is_none() || b.is_none() {
+pub fn compare(op: CompareOp, a: Kinds, b: Kinds, magic: Magic) -> Option<bool> {
+    if compare_may_call(op, a, b, magic) || a.is_none() || b.is_none() {
         return None;
     }
     let both = |kinds: Kinds| a.intersects(kinds) && b.intersects(kinds);
@@ -398,27 +469,40 @@ mod tests {
                             expected |= table(op, one, other);
                         }
                     }
-                    assert_eq!(arith(op, a, b, false), expected, "{op:?} {a} {b}");
+                    assert_eq!(arith(op, a, b, false, Magic::ALL), expected, "{op:?} {a} {b}");
                 }
             }
         }
-        assert_eq!(arith(Div, Kinds::NUMBER, Kinds::NUMBER, true), Kinds::NUMBER);
-        assert_eq!(arith(Div, Kinds::COMPLEX, Kinds::NUMBER, true), Kinds::COMPLEX);
+        assert_eq!(arith(Div, Kinds::NUMBER, Kinds::NUMBER, true, Magic::ALL), Kinds::NUMBER);
+        assert_eq!(arith(Div, Kinds::COMPLEX, Kinds::NUMBER, true, Magic::ALL), Kinds::COMPLEX);
+    }
+
+    #[test]
+    fn objects_without_magic_are_no_operands() {
+        let any = arith(Add, Kinds::ANY, Kinds::ANY, false, Magic::NONE);
+        let expected = Kinds::NUMBER | Kinds::COMPLEX | Kinds::STRING | Kinds::UNDEFINED;
+        assert_eq!(any, expected);
+        assert_eq!(arith(Add, Kinds::ANY, Kinds::ANY, false, Magic::named("__add__")), Kinds::ANY);
+        assert_eq!(Magic::named("__str__"), Magic::NONE);
     }
 
     #[test]
     fn comparisons_that_kinds_decide() {
         let (n, s, a) = (Kinds::NUMBER, Kinds::STRING, Kinds::ATOM);
-        assert_eq!(compare(CompareOp::Equal, n, s), Some(false));
-        assert_eq!(compare(CompareOp::NotEqual, n, s), Some(true));
-        assert_eq!(compare(CompareOp::Equal, s, a), None);
-        assert_eq!(compare(CompareOp::Less, s, a), Some(false));
-        assert_eq!(compare(CompareOp::Less, n, n | s), None);
-        assert_eq!(compare(CompareOp::Equal, n, Kinds::OBJECT), None);
-        assert_eq!(compare(CompareOp::Equal, Kinds::ARRAY, Kinds::ARRAY), Some(false));
-        assert_eq!(compare(CompareOp::Equal, Kinds::UNIT, Kinds::UNIT), Some(true));
+        assert_eq!(compare(CompareOp::Equal, n, s, Magic::ALL), Some(false));
+        assert_eq!(compare(CompareOp::NotEqual, n, s, Magic::ALL), Some(true));
+        assert_eq!(compare(CompareOp::Equal, s, a, Magic::ALL), None);
+        assert_eq!(compare(CompareOp::Less, s, a, Magic::ALL), Some(false));
+        assert_eq!(compare(CompareOp::Less, n, n | s, Magic::ALL), None);
+        assert_eq!(compare(CompareOp::Equal, n, Kinds::OBJECT, Magic::ALL), None);
+        assert_eq!(compare(CompareOp::Equal, Kinds::ARRAY, Kinds::ARRAY, Magic::ALL), Some(false));
+        assert_eq!(compare(CompareOp::Equal, Kinds::UNIT, Kinds::UNIT, Magic::ALL), Some(true));
+        let object = Kinds::OBJECT;
+        assert_eq!(compare(CompareOp::Equal, object, n | object, Magic::NONE), Some(false));
+        assert_eq!(compare(CompareOp::Equal, object, n, Magic::named("__lt__")), Some(false));
+        assert_eq!(compare(CompareOp::Greater, object, n, Magic::named("__lt__")), None);
         let both = Kinds::UNIT | Kinds::UNDEFINED;
-        assert_eq!(compare(CompareOp::Equal, both, both), None);
+        assert_eq!(compare(CompareOp::Equal, both, both, Magic::ALL), None);
     }
 
     #[test]

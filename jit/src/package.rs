@@ -13,9 +13,11 @@
 use crate::build::{Shape, Source, build};
 use crate::infer::{Passed, Sites, infer};
 use crate::ir::Function;
-use crate::kinds::{Callee, Facts, Kinds};
+use crate::kinds::{Callee, Facts, Kinds, Magic};
 use crate::points::Mode;
 use crate::simplify::remove_trivial_params;
+use ion_runtime::bytecode::ops::PropValue;
+use ion_runtime::bytecode::{ConstValue, Instr};
 use ion_runtime::program::{FuncId, Konst, NativeId};
 use ion_runtime::value::Value;
 use std::collections::VecDeque;
@@ -122,6 +124,47 @@ impl Facts for WithReturns<'_> {
     fn returns(&self, func: FuncId) -> Kinds {
         self.package.returns(func)
     }
+
+    fn magic(&self) -> Magic {
+        self.base.magic()
+    }
+}
+
+/// The magic methods that objects of a package may have: those whose names are the key of a literal
+/// or an atom that a constant holds. It holds while no host or native library hands in objects or
+/// atoms of its own.
+pub fn magic<'a>(functions: impl IntoIterator<Item = Source<'a>>) -> Magic {
+    let mut magic = Magic::NONE;
+    let mut name = |name: &str| magic = magic.union(Magic::named(name));
+    let mut open: Vec<&ConstValue> = Vec::new();
+    for instr in functions.into_iter().flat_map(|function| function.instrs) {
+        match instr {
+            Instr::LoadConst { value, .. } => open.push(&value.0),
+            Instr::ObjectInit { props, .. } => {
+                for prop in &props.0 {
+                    name(&prop.key);
+                    if let PropValue::Const(value) = &prop.value {
+                        open.push(value);
+                    }
+                }
+            }
+            _ => {}
+        }
+        while let Some(value) = open.pop() {
+            match value {
+                ConstValue::Atom(text) => name(text),
+                ConstValue::Array(values) | ConstValue::Tuple(values) => open.extend(values),
+                ConstValue::Object(properties) => {
+                    for (key, value, _) in properties {
+                        name(key);
+                        open.push(value);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    magic
 }
 
 /// Infers a package. `functions` are its functions by index; `None` for those that are no bytecode.
@@ -399,6 +442,19 @@ mod tests {
         let called = "return r0";
         // Code behind a call that never returns counts as reached.
         check(&[main, called, server], &["() -> any", "escapes (any) -> any", "() -> none"]);
+    }
+
+    #[test]
+    fn magic_methods_by_name() {
+        let of = |text: &str| {
+            let unit = Unit::parse(text);
+            magic([unit.source()])
+        };
+        assert_eq!(of("object_init r0, {x:r1:Public}"), Magic::NONE);
+        assert_eq!(of("object_init r0, {__add__:r1:Public}"), Magic::named("__add__"));
+        assert_eq!(of("load_const r0, ['__eq__', 'x']"), Magic::named("__eq__"));
+        let nested = of("object_init r0, {x:[{ __lt__: 1 }]:Public}");
+        assert_eq!(nested, Magic::named("__lt__"));
     }
 
     #[test]

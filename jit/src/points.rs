@@ -5,7 +5,7 @@
 //! Absent on purpose: which registers a record holds (liveness, `runtime::bytecode::flow`).
 
 use crate::ir::Op;
-use crate::kinds::{self, Kinds};
+use crate::kinds::{self, Kinds, Magic};
 use ion_runtime::bytecode::Instr;
 use ion_runtime::bytecode::flow::Flow;
 
@@ -104,14 +104,14 @@ pub fn points(instr: &Instr) -> Points {
     }
 }
 
-/// Does an operation need its `after` state, given the kinds of its operands?
-pub fn needs_after(op: &Op, kinds: impl Fn(crate::ir::ValueId) -> Kinds) -> bool {
+/// Does an operation need its `after` state, given the kinds of its operands and the magic methods
+/// that there may be?
+pub fn needs_after(op: &Op, kinds: impl Fn(crate::ir::ValueId) -> Kinds, magic: Magic) -> bool {
     match op {
-        Op::Arith { a, .. } => kinds::arith_may_call(kinds(*a)),
-        Op::Compare { a, b, .. } => kinds::compare_may_call(kinds(*a), kinds(*b)),
-        Op::GetProp { object, .. } | Op::SetProp { object, .. } => {
-            kinds::property_may_call(kinds(*object))
-        }
+        Op::Arith { op, a, .. } => kinds::arith_may_call(*op, kinds(*a), magic),
+        Op::Compare { op, a, b } => kinds::compare_may_call(*op, kinds(*a), kinds(*b), magic),
+        Op::GetProp { object, .. } => kinds::may_have_properties(kinds(*object)) && magic.getattr(),
+        Op::SetProp { object, .. } => kinds::may_have_properties(kinds(*object)) && magic.setattr(),
         _ => true,
     }
 }

@@ -12,7 +12,7 @@ use crate::build::Env;
 use crate::cfg;
 use crate::infer::{Inference, Known, known};
 use crate::ir::*;
-use crate::kinds::{Facts, Kinds};
+use crate::kinds::{self, Facts, Kinds};
 use crate::points;
 use std::collections::VecDeque;
 
@@ -163,6 +163,7 @@ pub fn remove_trivial_params(function: &mut Function, envs: &mut [Env]) {
 /// Puts in place what inference found: kinds, constants, known callees, decided branches; drops
 /// states that are not needed.
 pub fn specialise(function: &mut Function, inference: &Inference, facts: &dyn Facts) {
+    function.magic = facts.magic();
     let order = cfg::reverse_postorder(function);
     let mut aliases = Aliases::new(function);
     for (at, fact) in inference.values.iter().enumerate() {
@@ -205,7 +206,7 @@ fn specialise_inst(
     let kinds =
         |value: ValueId| inference.values.get(value.index()).map_or(Kinds::ANY, |f| f.kinds);
     let inst = function.inst(id);
-    if inst.after.is_some() && !points::needs_after(&inst.op, kinds) {
+    if inst.after.is_some() && !points::needs_after(&inst.op, kinds, function.magic) {
         function.insts[id.index()].after = None;
     }
     let inst = function.inst(id);
@@ -322,8 +323,11 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
             let kinds = inst.result.map_or(Kinds::ANY, |value| function.kinds(value));
             inst.after.is_none() && !kinds.intersects(Kinds::STRING)
         }
-        // Without an object or an array there is nothing that could be protected.
-        Op::Compare { .. } | Op::GetProp { .. } | Op::SetProp { .. } => inst.after.is_none(),
+        Op::Compare { .. } => inst.after.is_none(),
+        // Of an object it may be protected; writing also has an effect.
+        Op::GetProp { object, .. } | Op::SetProp { object, .. } => {
+            inst.after.is_none() && !kinds::may_have_properties(function.kinds(object))
+        }
         Op::CallValue { .. }
         | Op::CallKnown { .. }
         | Op::CallNative { .. }

@@ -5,7 +5,7 @@
 //! other atoms are numbered by their first letter.
 
 use crate::build::Source;
-use crate::kinds::{Callee, Facts, Kinds};
+use crate::kinds::{Callee, Facts, Kinds, Magic};
 use ion_runtime::bytecode::flow::{Flow, visit_registers, visit_targets};
 use ion_runtime::bytecode::ops::*;
 use ion_runtime::bytecode::{Body, ConstValue, Pattern, assemble_function};
@@ -130,6 +130,8 @@ fn layout(instrs: &[Instr], konsts: &[Option<Konst>]) -> FrameLayout {
 #[derive(Default)]
 pub struct TestFacts {
     pub returns: HashMap<u32, Kinds>,
+    /// No object has a magic method.
+    pub no_magic: bool,
 }
 
 impl Facts for TestFacts {
@@ -155,6 +157,10 @@ impl Facts for TestFacts {
 
     fn returns(&self, func: FuncId) -> Kinds {
         self.returns.get(&func.0).copied().unwrap_or(Kinds::ANY)
+    }
+
+    fn magic(&self) -> Magic {
+        if self.no_magic { Magic::NONE } else { Magic::ALL }
     }
 }
 
