@@ -49,6 +49,8 @@ pub struct Config {
     pub debug: bool,
     /// Collect at every safepoint (testing).
     pub stress_collect: bool,
+    /// A function that cannot be compiled is a fault instead of being interpreted (testing).
+    pub strict_compile: bool,
 }
 
 /// Default reductions of a time slice.
@@ -68,6 +70,7 @@ impl Default for Config {
             seed: 0,
             debug: false,
             stress_collect: false,
+            strict_compile: false,
         }
     }
 }

@@ -125,6 +125,7 @@ impl Args {
             seed: self.seed.unwrap_or(default.seed),
             debug: self.debug,
             stress_collect: self.stress_collect,
+            ..default
         }
     }
 }

@@ -7,7 +7,6 @@ use crate::module::{CompileError, Piece, ProgramCompiler};
 use crate::points::Mode;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
-use cranelift_module::Module;
 use ion_runtime::program::FuncId;
 use ion_runtime::system::{Config, Preempt};
 use ion_runtime::tier::{Compiler, CompilerStats, EnterFn};

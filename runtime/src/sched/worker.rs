@@ -51,8 +51,8 @@ pub struct Worker {
     helpers: HelperTable,
     pub(crate) system: Arc<System>,
     codes: Arc<Vec<CodeBlock>>,
-    /// Entries for suspended calls by function; null: not asked for yet.
-    resume: RefCell<Vec<*const u8>>,
+    /// Entries for suspended calls by function; empty: not asked for yet.
+    resume: RefCell<Vec<Option<ResumeEntry>>>,
     enter: Option<EnterFn>,
     queue: RefCell<VecDeque<Pid>>,
     timers: RefCell<BinaryHeap<Reverse<(u64, u64, Pid)>>>,
@@ -77,6 +77,15 @@ impl std::fmt::Debug for Worker {
     }
 }
 
+/// How suspended calls of a function go on.
+#[derive(Clone, Copy)]
+enum ResumeEntry {
+    /// In compiled code at this address.
+    Code(*const u8),
+    /// In the interpreter: the function could not be compiled.
+    Interpreted,
+}
+
 /// How a slice ended.
 enum SliceEnd {
     Preempted,
@@ -97,7 +106,7 @@ impl Worker {
             helpers: HELPERS,
             system,
             codes,
-            resume: RefCell::new(vec![std::ptr::null(); functions]),
+            resume: RefCell::new(vec![None; functions]),
             enter,
             queue: RefCell::default(),
             timers: RefCell::default(),
@@ -288,8 +297,6 @@ impl Worker {
     }
 
     fn run_slice(&self, process: &mut Process) -> SliceEnd {
-        let (step, trace) =
-            (self.system.config.preempt == Preempt::Instruction, self.system.config.debug);
         let jit = self.system.config.engine == Engine::Jit;
         loop {
             let Some(top) = process.stack.top() else {
@@ -304,12 +311,7 @@ impl Worker {
             } else if jit {
                 self.run_compiled(process, FuncId(top.function))
             } else {
-                match (step, trace) {
-                    (false, false) => interp::run::<false, false>(process),
-                    (true, false) => interp::run::<true, false>(process),
-                    (false, true) => interp::run::<false, true>(process),
-                    (true, true) => interp::run::<true, true>(process),
-                }
+                self.interpret(process)
             };
             match leave {
                 Leave::Other => {}
@@ -321,6 +323,16 @@ impl Worker {
                     return SliceEnd::Ended(ExitReason::Crash(crash), Value::UNDEFINED);
                 }
             }
+        }
+    }
+
+    fn interpret(&self, process: &mut Process) -> Leave {
+        let step = self.system.config.preempt == Preempt::Instruction;
+        match (step, self.system.config.debug) {
+            (false, false) => interp::run::<false, false>(process),
+            (true, false) => interp::run::<true, false>(process),
+            (false, true) => interp::run::<false, true>(process),
+            (true, true) => interp::run::<true, true>(process),
         }
     }
 
@@ -353,13 +365,11 @@ impl Worker {
     /// Goes on with the newest record in compiled code.
     fn run_compiled(&self, process: &mut Process, function: FuncId) -> Leave {
         let entry = match self.resume_entry(function) {
-            Ok(entry) => entry,
-            Err(message) => return Leave::Trapped(Trap::NotCompiled { message }),
+            Ok(ResumeEntry::Code(entry)) => entry,
+            Ok(ResumeEntry::Interpreted) => return self.interpret(process),
+            Err(trap) => return Leave::Trapped(trap),
         };
-        let Some(enter) = self.enter else {
-            let message = "no compiler is attached".to_owned();
-            return Leave::Trapped(Trap::NotCompiled { message });
-        };
+        let Some(enter) = self.enter else { return self.interpret(process) };
         let registers = process.stack.top_base();
         // The record is popped first: compiled code reads it completely before it does anything
         // else, and whatever it leaves goes to `records`, not to the stack.
@@ -402,16 +412,26 @@ impl Worker {
         if fits { Ok(()) } else { Err(process.out_of_memory()) }
     }
 
-    fn resume_entry(&self, function: FuncId) -> Result<*const u8, String> {
-        let cached = self.resume.borrow()[function.0 as usize];
-        if !cached.is_null() {
-            return Ok(cached);
+    fn resume_entry(&self, function: FuncId) -> Result<ResumeEntry, Trap> {
+        if let Some(entry) = self.resume.borrow()[function.0 as usize] {
+            return Ok(entry);
         }
-        let Some(compiler) = &self.system.compiler else {
-            return Err("no compiler is attached".to_owned());
+        let made = match &self.system.compiler {
+            Some(compiler) => compiler.resume_entry(function),
+            None => Err("no compiler is attached".to_owned()),
         };
-        let entry = compiler.resume_entry(function)?;
-        self.resume.borrow_mut()[function.0 as usize] = entry;
+        let entry = match made {
+            Ok(code) => ResumeEntry::Code(code),
+            Err(message) if self.system.config.strict_compile => {
+                return Err(Trap::NotCompiled { message });
+            }
+            Err(message) => {
+                let name = self.system.program.function(function).qualified_name();
+                self.system.warn(&format!("{name} is interpreted: {message}"));
+                ResumeEntry::Interpreted
+            }
+        };
+        self.resume.borrow_mut()[function.0 as usize] = Some(entry);
         Ok(entry)
     }
 
