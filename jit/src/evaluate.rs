@@ -222,21 +222,24 @@ impl World {
 
     fn get_prop(&mut self, object: &V, key: &V, this: &V) -> (V, bool) {
         match object {
-            V::Object(_) => {
+            V::Object(_) if matches!(key, V::Atom(_)) => {
                 self.event("get", &[object.clone(), key.clone(), this.clone()]);
                 (self.draw(), self.rules.magic)
             }
-            V::Array(_) => (V::Number(7.0), false),
+            V::Array(_) if matches!(key, V::Atom(_) | V::Number(_)) => (V::Number(7.0), false),
             _ => (V::Undefined, false),
         }
     }
 
     fn set_prop(&mut self, object: &V, key: &V, value: &V, this: &V) -> bool {
-        let is_object = matches!(object, V::Object(_));
-        if is_object {
+        let acts = matches!(
+            (object, key),
+            (V::Object(_), V::Atom(_)) | (V::Array(_), V::Atom(_) | V::Number(_))
+        );
+        if acts {
             self.event("set", &[object.clone(), key.clone(), value.clone(), this.clone()]);
         }
-        is_object && self.rules.magic
+        acts && self.rules.magic && matches!(object, V::Object(_))
     }
 
     fn native(&mut self, native: u32, args: &[V]) -> V {

@@ -12,8 +12,9 @@ use crate::build::Env;
 use crate::cfg;
 use crate::ir::*;
 use crate::kinds::{self, Callee, Facts, Kinds, Magic};
+use ion_runtime::atom::known;
 use ion_runtime::program::{FuncId, NativeId};
-use ion_runtime::value::Value;
+use ion_runtime::value::{Atom, Value};
 
 /// What is known about a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,6 +131,10 @@ pub struct Sites {
     pub escapes: Vec<FuncId>,
     /// May closures be made again of functions that are not known, with other captures?
     pub recaptures: bool,
+    /// What is stored under which name; `None`: under any name.
+    pub stores: Vec<(Option<Atom>, Kinds)>,
+    /// Instructions that make objects, by bytecode index, with the kinds of their values.
+    pub objects: Vec<(u32, Vec<Kinds>)>,
 }
 
 impl Sites {
@@ -142,7 +147,7 @@ impl Sites {
             }
             let block = function.block(block);
             for &inst in &block.insts {
-                sites.inst(function, inference, facts, &function.inst(inst).op);
+                sites.inst(function, inference, facts, function.inst(inst));
             }
             if let Some(value) = block.term.operand() {
                 sites.used(inference, value);
@@ -160,9 +165,19 @@ impl Sites {
         sites
     }
 
-    fn inst(&mut self, function: &Function, inference: &Inference, facts: &dyn Facts, op: &Op) {
+    fn inst(&mut self, function: &Function, inference: &Inference, facts: &dyn Facts, inst: &Inst) {
         let kinds = |value: &ValueId| inference.kinds(*value).without(Kinds::ABSENT);
+        let op = &inst.op;
         match op {
+            Op::SetProp { key, value, .. } if kinds(key).intersects(Kinds::ATOM) => {
+                let name = inference.fact(*key).constant.and_then(|it| it.value.as_atom());
+                self.stores.push((name, kinds(value)));
+                self.used(inference, *value);
+            }
+            Op::NewObject { values } => {
+                self.objects.push((inst.pc, values.iter().map(kinds).collect()));
+                values.iter().for_each(|&value| self.used(inference, value));
+            }
             Op::CallValue { function: callee, args } | Op::Spawn { function: callee, args } => {
                 args.iter().for_each(|&arg| self.used(inference, arg));
                 let known = known(function, inference, facts, *callee);
@@ -462,7 +477,16 @@ impl Solver<'_> {
                 };
                 boolean(a, b, decided)
             }
-            Op::GetProp { object, .. } => Fact::of(kinds::get_prop(kinds(object))),
+            Op::GetProp { object, key, .. } => {
+                let name = fact(key).constant.and_then(|constant| constant.value.as_atom());
+                let property = name.map_or(Kinds::ANY, |name| self.facts.property(name));
+                let element = match name {
+                    Some(known::length) => Kinds::NUMBER,
+                    _ => Kinds::ANY,
+                };
+                let magic = self.facts.magic();
+                Fact::of(kinds::get_prop(kinds(object), kinds(key), property, element, magic))
+            }
             Op::CallValue { function, .. } => self.call(*function),
             Op::CallKnown { func, .. } => Fact::of(self.facts.returns(*func)),
             Op::CallNative { native, .. } => Fact::of(self.facts.native(*native)),

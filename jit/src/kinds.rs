@@ -10,7 +10,7 @@
 
 use crate::ir::{ArithOp, CompareOp};
 use ion_runtime::program::{FuncId, NativeId};
-use ion_runtime::value::Value;
+use ion_runtime::value::{Atom, Value};
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitOrAssign};
 
@@ -281,6 +281,18 @@ pub trait Facts {
         Kinds::ANY
     }
 
+    /// Do all objects come from the package's own instructions and constants, so that nothing but
+    /// these decides what a property holds?
+    fn objects_are_own(&self) -> bool {
+        false
+    }
+
+    /// The kinds that objects may hold under this name.
+    fn property(&self, name: Atom) -> Kinds {
+        let _ = name;
+        Kinds::ANY
+    }
+
     /// The magic methods that objects may have, see [`crate::package::magic`].
     fn magic(&self) -> Magic {
         Magic::ALL
@@ -397,15 +409,27 @@ pub fn truth(a: Kinds) -> Option<bool> {
     }
 }
 
-/// The kinds that reading a property of `object` may give.
-pub fn get_prop(object: Kinds) -> Kinds {
-    // An atom may be the sentinel that stands for `this`.
-    let readable = Kinds::OBJECT | Kinds::ARRAY | Kinds::TUPLE | Kinds::ATOM;
-    match object {
-        Kinds::NONE => Kinds::NONE,
-        _ if object.intersects(readable) => Kinds::ANY,
-        _ => Kinds::UNDEFINED,
+/// The kinds that reading a property of `object` may give. `property`: what objects hold under the
+/// key; `element`: what arrays and tuples give for it.
+pub fn get_prop(object: Kinds, key: Kinds, property: Kinds, element: Kinds, magic: Magic) -> Kinds {
+    if object.is_none() || key.is_none() {
+        return Kinds::NONE;
     }
+    let mut result = Kinds::UNDEFINED;
+    if may_have_properties(object) && key.intersects(Kinds::ATOM) {
+        result |= if magic.getattr() { Kinds::ANY } else { property };
+    }
+    // The sentinel may stand for an array as well.
+    let has_elements = Kinds::ARRAY | Kinds::TUPLE | Kinds::ATOM;
+    if object.intersects(has_elements) && key.intersects(Kinds::ATOM | Kinds::NUMBER) {
+        result |= element;
+    }
+    result
+}
+
+/// May writing to a property of `object` have an effect?
+pub fn set_prop_may_act(object: Kinds) -> bool {
+    may_have_properties(object) || object.intersects(Kinds::ARRAY)
 }
 
 /// The kinds that calling MAKE_CLOSURE or SPAWN on `function` gives: `made` if it is a function.

@@ -16,10 +16,12 @@ use crate::ir::Function;
 use crate::kinds::{Callee, Facts, Kinds, Magic};
 use crate::points::Mode;
 use crate::simplify::remove_trivial_params;
-use ion_runtime::bytecode::ops::PropValue;
+use ion_runtime::atom::known;
+use ion_runtime::bytecode::ops::{ConstOperand, PropValue};
 use ion_runtime::bytecode::{ConstValue, Instr};
 use ion_runtime::program::{FuncId, Konst, NativeId};
-use ion_runtime::value::Value;
+use ion_runtime::value::{Atom, Value};
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
 /// A function that is called from outside of the package.
@@ -49,6 +51,79 @@ impl Root {
 #[derive(Clone, Debug, Default)]
 pub struct PackageFacts {
     functions: Vec<Summary>,
+    properties: Properties,
+}
+
+/// What objects hold, by name.
+#[derive(Clone, Debug, Default)]
+struct Properties {
+    /// Names that a LOAD_CONST has as an atom; no other name is read by a constant key.
+    names: FxHashMap<String, Atom>,
+    /// What is stored under a name.
+    named: FxHashMap<Atom, Kinds>,
+    /// What is stored under names that are not known.
+    unnamed: Kinds,
+}
+
+impl Properties {
+    fn new(functions: &[Option<Source<'_>>]) -> Properties {
+        let mut properties = Properties::default();
+        for function in functions.iter().flatten() {
+            for (instr, konst) in function.instrs.iter().zip(function.konsts) {
+                if let Instr::LoadConst { value: ConstOperand(ConstValue::Atom(text)), .. } = instr
+                    && let Some(Konst::Value(value)) = konst
+                    && let Some(atom) = value.as_atom()
+                {
+                    properties.names.insert(text.clone(), atom);
+                }
+            }
+        }
+        visit_constants(functions.iter().flatten().copied(), |constant| {
+            if let Visit::Property(key, Some(value)) = constant {
+                properties.store_text(key, kind_of(value));
+            }
+        });
+        properties
+    }
+
+    fn store_text(&mut self, key: &str, kinds: Kinds) -> bool {
+        let name = self.names.get(key).copied();
+        name.is_some_and(|name| self.store(Some(name), kinds))
+    }
+
+    /// Returns whether that is something new.
+    fn store(&mut self, name: Option<Atom>, kinds: Kinds) -> bool {
+        let held = match name {
+            Some(name) => self.named.entry(name).or_default(),
+            None => &mut self.unnamed,
+        };
+        let grown = !held.contains(kinds);
+        *held |= kinds;
+        grown
+    }
+
+    fn get(&self, name: Atom) -> Kinds {
+        // A prototype is stored and read in its own way.
+        if name == known::proto {
+            return Kinds::ANY;
+        }
+        self.named.get(&name).copied().unwrap_or_default() | self.unnamed
+    }
+}
+
+fn kind_of(constant: &ConstValue) -> Kinds {
+    match constant {
+        ConstValue::Number(_) => Kinds::NUMBER,
+        ConstValue::Boolean(_) => Kinds::BOOLEAN,
+        ConstValue::Atom(_) | ConstValue::LegacyFunction(_) => Kinds::ATOM,
+        ConstValue::Unit => Kinds::UNIT,
+        ConstValue::Undefined => Kinds::UNDEFINED,
+        ConstValue::Array(_) => Kinds::ARRAY,
+        ConstValue::Object(_) => Kinds::OBJECT,
+        ConstValue::String(_) => Kinds::STRING,
+        ConstValue::Complex(..) => Kinds::COMPLEX,
+        ConstValue::Tuple(_) => Kinds::TUPLE,
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +203,17 @@ impl Facts for WithReturns<'_> {
     fn magic(&self) -> Magic {
         self.base.magic()
     }
+
+    fn objects_are_own(&self) -> bool {
+        self.base.objects_are_own()
+    }
+
+    fn property(&self, name: Atom) -> Kinds {
+        match self.base.objects_are_own() {
+            true => self.package.properties.get(name),
+            false => Kinds::ANY,
+        }
+    }
 }
 
 /// The magic methods that objects of a package may have: those whose names are the key of a literal
@@ -135,28 +221,48 @@ impl Facts for WithReturns<'_> {
 /// atoms of its own.
 pub fn magic<'a>(functions: impl IntoIterator<Item = Source<'a>>) -> Magic {
     let mut magic = Magic::NONE;
-    let mut name = |name: &str| magic = magic.union(Magic::named(name));
+    visit_constants(functions, |constant| {
+        let (Visit::Property(name, _) | Visit::Atom(name)) = constant;
+        magic = magic.union(Magic::named(name));
+    });
+    magic
+}
+
+/// What constants and literals are made of.
+enum Visit<'a> {
+    /// A property of an object, with its value if that is a constant.
+    Property(&'a str, Option<&'a ConstValue>),
+    /// An atom.
+    Atom(&'a str),
+}
+
+fn visit_constants<'a>(
+    functions: impl IntoIterator<Item = Source<'a>>,
+    mut visit: impl FnMut(Visit<'a>),
+) {
     let mut open: Vec<&ConstValue> = Vec::new();
     for instr in functions.into_iter().flat_map(|function| function.instrs) {
         match instr {
             Instr::LoadConst { value, .. } => open.push(&value.0),
             Instr::ObjectInit { props, .. } => {
                 for prop in &props.0 {
-                    name(&prop.key);
-                    if let PropValue::Const(value) = &prop.value {
-                        open.push(value);
-                    }
+                    let value = match &prop.value {
+                        PropValue::Const(value) => Some(value),
+                        PropValue::Reg(_) => None,
+                    };
+                    visit(Visit::Property(&prop.key, value));
+                    open.extend(value);
                 }
             }
             _ => {}
         }
         while let Some(value) = open.pop() {
             match value {
-                ConstValue::Atom(text) => name(text),
+                ConstValue::Atom(text) => visit(Visit::Atom(text)),
                 ConstValue::Array(values) | ConstValue::Tuple(values) => open.extend(values),
                 ConstValue::Object(properties) => {
                     for (key, value, _) in properties {
-                        name(key);
+                        visit(Visit::Property(key, Some(value)));
                         open.push(value);
                     }
                 }
@@ -164,7 +270,6 @@ pub fn magic<'a>(functions: impl IntoIterator<Item = Source<'a>>) -> Magic {
             }
         }
     }
-    magic
 }
 
 /// Infers a package. `functions` are its functions by index; `None` for those that are no bytecode.
@@ -181,6 +286,7 @@ pub fn analyse(
         Some(Body::Ssa(built.function))
     });
     let mut solver = Solver {
+        sources: functions,
         bodies: bodies.collect(),
         callers: vec![Vec::new(); functions.len()],
         facts,
@@ -196,7 +302,9 @@ pub fn analyse(
                     is_open: false,
                 })
                 .collect(),
+            properties: Properties::new(functions),
         },
+        readers: Vec::new(),
         recaptures: false,
         queue: VecDeque::new(),
         queued: vec![false; functions.len()],
@@ -226,11 +334,14 @@ enum Body<'a> {
 }
 
 struct Solver<'a> {
+    sources: &'a [Option<Source<'a>>],
     bodies: Vec<Option<Body<'a>>>,
     /// For each function: those that call it, so far.
     callers: Vec<Vec<FuncId>>,
     facts: &'a dyn Facts,
     package: PackageFacts,
+    /// Functions that read properties, so far.
+    readers: Vec<FuncId>,
     /// May captures of any closure be replaced by others?
     recaptures: bool,
     queue: VecDeque<FuncId>,
@@ -298,6 +409,7 @@ impl Solver<'_> {
                     }
                 }
                 self.recapture();
+                self.store(|properties| properties.store(None, Kinds::ANY));
                 self.set_returns(func, Kinds::ANY);
                 return;
             }
@@ -320,7 +432,41 @@ impl Solver<'_> {
         if sites.recaptures {
             self.recapture();
         }
+        if self.facts.objects_are_own() {
+            self.properties(func, &sites.stores, &sites.objects);
+        }
         self.set_returns(func, inference.returns.kinds);
+    }
+
+    fn properties(
+        &mut self,
+        func: FuncId,
+        stores: &[(Option<Atom>, Kinds)],
+        objects: &[(u32, Vec<Kinds>)],
+    ) {
+        let Some(source) = self.sources[func.0 as usize] else { return };
+        let reads = source.instrs.iter().any(|instr| matches!(instr, Instr::GetProp { .. }));
+        if reads && !self.readers.contains(&func) {
+            self.readers.push(func);
+        }
+        for &(name, kinds) in stores {
+            self.store(|properties| properties.store(name, kinds));
+        }
+        for (pc, values) in objects {
+            let Instr::ObjectInit { props, .. } = &source.instrs[*pc as usize] else { continue };
+            let registers = props.0.iter().filter(|prop| matches!(prop.value, PropValue::Reg(_)));
+            for (prop, &kinds) in registers.zip(values) {
+                self.store(|properties| properties.store_text(&prop.key, kinds));
+            }
+        }
+    }
+
+    fn store(&mut self, store: impl FnOnce(&mut Properties) -> bool) {
+        if store(&mut self.package.properties) {
+            for reader in self.readers.clone() {
+                self.enqueue(reader);
+            }
+        }
     }
 
     fn set_returns(&mut self, func: FuncId, kinds: Kinds) {
@@ -442,6 +588,80 @@ mod tests {
         let called = "return r0";
         // Code behind a call that never returns counts as reached.
         check(&[main, called, server], &["() -> any", "escapes (any) -> any", "() -> none"]);
+    }
+
+    fn returned(texts: &[&str]) -> Kinds {
+        let units: Vec<Unit> = texts.iter().map(|text| Unit::parse(text)).collect();
+        let sources: Vec<_> = units.iter().map(|unit| Some(unit.source())).collect();
+        let facts = TestFacts { no_magic: true, own_objects: true, ..TestFacts::default() };
+        analyse(&sources, &[Root::entry(FuncId(0))], &facts).returns(FuncId(0))
+    }
+
+    #[test]
+    fn properties_hold_what_is_stored_under_their_name() {
+        let read = "
+            load_const r1, '__function_ref:1'
+            call r0, r1, []
+            load_const r1, 'x'
+            get_prop r2, r0, r1
+            return r2";
+        let make = "
+            load_const r0, 1
+            object_init r1, {x:r0:Public, y:true:Public}
+            return r1";
+        let number = Kinds::NUMBER | Kinds::UNDEFINED;
+        assert_eq!(returned(&[read, make]), number);
+        // Another object with such a property, made somewhere.
+        let other = "
+            load_const r1, '__function_ref:1'
+            call r0, r1, []
+            object_init r1, {x:r0:Public}
+            send r0, r1
+            load_const r1, 'x'
+            get_prop r2, r0, r1
+            return r2";
+        assert_eq!(returned(&[other, make]), number | Kinds::OBJECT);
+        let constant = make.replace("load_const r0, 1", "load_const r0, { x: 'a' }");
+        // Templates of the tests are arrays, whatever they hold.
+        let expected = Kinds::ATOM | Kinds::ARRAY | Kinds::UNDEFINED;
+        assert_eq!(returned(&[read, &constant]), expected);
+        // Written later, under this name, under another, or under one that is not known.
+        let written = |key: &str| {
+            let make = format!(
+                "load_const r0, 1
+                object_init r1, {{x:r0:Public}}
+                load_const r3, 'a'
+                load_const r2, 'y'
+                {key}
+                set_prop r1, r2, r3
+                return r1"
+            );
+            returned(&[read, &make])
+        };
+        assert_eq!(written("load_const r2, 'x'"), number | Kinds::ATOM);
+        assert_eq!(written(""), number);
+        assert_eq!(written("receive r2"), number | Kinds::ATOM);
+    }
+
+    #[test]
+    fn elements_and_prototypes_are_no_properties() {
+        let text = "
+            load_const r1, '__proto__'
+            object_init r0, {}
+            get_prop r0, r0, r1
+            return r0";
+        // The toy's atoms are numbered by their first letter, so ask for the property itself.
+        assert_eq!(Properties::default().get(known::proto), Kinds::ANY);
+        assert_eq!(returned(&[text]), Kinds::UNDEFINED);
+        let text = "
+            load_const r1, '0'
+            receive r0
+            array_init r0, [r0]
+            get_prop r0, r0, r1
+            return r0";
+        assert_eq!(returned(&[text]), Kinds::ANY);
+        let by_number = text.replace("'0'", "0");
+        assert_eq!(returned(&[&by_number]), Kinds::ANY);
     }
 
     #[test]

@@ -324,10 +324,11 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
             inst.after.is_none() && !kinds.intersects(Kinds::STRING)
         }
         Op::Compare { .. } => inst.after.is_none(),
-        // Of an object it may be protected; writing also has an effect.
-        Op::GetProp { object, .. } | Op::SetProp { object, .. } => {
+        // Of an object it may be protected.
+        Op::GetProp { object, .. } => {
             inst.after.is_none() && !kinds::may_have_properties(function.kinds(object))
         }
+        Op::SetProp { object, .. } => !kinds::set_prop_may_act(function.kinds(object)),
         Op::CallValue { .. }
         | Op::CallKnown { .. }
         | Op::CallNative { .. }

@@ -132,6 +132,8 @@ pub struct TestFacts {
     pub returns: HashMap<u32, Kinds>,
     /// No object has a magic method.
     pub no_magic: bool,
+    /// All objects come from the functions themselves.
+    pub own_objects: bool,
 }
 
 impl Facts for TestFacts {
@@ -157,6 +159,10 @@ impl Facts for TestFacts {
 
     fn returns(&self, func: FuncId) -> Kinds {
         self.returns.get(&func.0).copied().unwrap_or(Kinds::ANY)
+    }
+
+    fn objects_are_own(&self) -> bool {
+        self.own_objects
     }
 
     fn magic(&self) -> Magic {
