@@ -4,8 +4,7 @@
 //! taken, and a parameter is the join of the edges that count. Nothing is speculative, so a fact
 //! about a register at a resume point holds whoever wrote the record.
 //!
-//! Invariant: folding is exact; whatever depends on the heap, the process or the text of an atom is
-//! left to run time.
+//! Invariant: folding is exact; whatever depends on the heap or the process is left to run time.
 //! Absent on purpose: rewriting (`simplify`), other functions (`package`).
 
 use crate::build::Env;
@@ -541,13 +540,16 @@ fn boolean(a: Fact, b: Fact, decided: Option<bool>) -> Fact {
     }
 }
 
-/// The truth of a value, if it is known. That of an atom depends on its text.
+/// The truth of a value, if it is known.
 fn truth(fact: Fact) -> Option<bool> {
     if let Some(number) = fact.number() {
         return Some(number != 0.0);
     }
-    let constant = fact.constant.and_then(|constant| constant.value.as_boolean());
-    constant.or_else(|| kinds::truth(fact.kinds))
+    let value = fact.constant.map(|constant| constant.value);
+    if let Some(atom) = value.and_then(Value::as_atom) {
+        return Some(atom != known::empty);
+    }
+    value.and_then(Value::as_boolean).or_else(|| kinds::truth(fact.kinds))
 }
 
 fn arith(op: ArithOp, a: Fact, b: Fact, magic: Magic) -> Fact {
