@@ -1,0 +1,251 @@
+//! The corpus: small assembler programs in `tests/lang/AREA/*.ionasm` that say in comments what
+//! they must do, each run under every engine and setting.
+//!
+//! | Comment | Meaning |
+//! |---|---|
+//! | `// expect: LINE` | the next line of standard output; without any, nothing is printed |
+//! | `// expect order: any` | lines of output in any order |
+//! | `// expect result: Number: 42` | what main returns, as Debug shows it |
+//! | `// expect exit: crash TEXT` | main crashes with this message |
+//! | `// expect exit: killed`, `deadlock` | |
+//! | `// expect stderr: TEXT` | standard error has this text; without any, it is empty |
+//! | `// args: a b` | program arguments |
+//! | `// max-heap: BYTES`, `// max-processes: N` | limits |
+//! | `// least ms: N` | the run takes at least so long |
+//! | `// preempt: instruction`, `// timeslice: 3` | only under this setting |
+//! | `// settings: few` | only the default timeslice, without collections at every safepoint |
+//!
+//! Under one preemption mode and timeslice the engines must also agree on standard error and on the
+//! number of reductions.
+
+mod support;
+
+use ion_runtime::bytecode::assemble_package;
+use ion_runtime::ionpack::Package;
+use ion_runtime::system::{Config, Engine, Preempt};
+use ionc::engine::ENGINES;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use support::{Ran, Setting, finish, lines, root, run, settings};
+
+/// No program of the corpus takes nearly as long.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a program says about itself.
+#[derive(Default)]
+struct Expected {
+    out: Vec<String>,
+    any_order: bool,
+    end: Option<String>,
+    stderr: Vec<String>,
+    args: Vec<String>,
+    max_heap: Option<usize>,
+    max_processes: Option<usize>,
+    least: Duration,
+    preempt: Option<Preempt>,
+    timeslice: Option<u32>,
+    few: bool,
+}
+
+impl Expected {
+    fn parse(text: &str) -> Result<Expected, String> {
+        let mut expected = Expected::default();
+        for line in text.lines() {
+            let Some((key, value)) = line
+                .strip_prefix("// ")
+                .and_then(|line| line.split_once(':'))
+            else {
+                continue;
+            };
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            let number = || {
+                value
+                    .parse::<usize>()
+                    .map_err(|_| format!("not a number: {line}"))
+            };
+            match key {
+                "expect" => expected.out.push(value.to_owned()),
+                "expect order" => expected.any_order = value == "any",
+                "expect result" | "expect exit" => expected.end = Some(value.to_owned()),
+                "expect stderr" => expected.stderr.push(value.to_owned()),
+                "args" => expected.args = value.split(' ').map(str::to_owned).collect(),
+                "max-heap" => expected.max_heap = Some(number()?),
+                "max-processes" => expected.max_processes = Some(number()?),
+                "least ms" => expected.least = Duration::from_millis(number()? as u64),
+                "preempt" if value == "instruction" => {
+                    expected.preempt = Some(Preempt::Instruction)
+                }
+                "preempt" => expected.preempt = Some(Preempt::Safepoint),
+                "timeslice" => expected.timeslice = Some(number()? as u32),
+                "settings" => expected.few = value == "few",
+                _ if key.starts_with("expect") => return Err(format!("unknown comment: {line}")),
+                _ => {}
+            }
+        }
+        match expected.end {
+            Some(_) => Ok(expected),
+            None => Err("there is no '// expect result:' or '// expect exit:'".to_owned()),
+        }
+    }
+
+    fn config(&self) -> Config {
+        let default = Config::default();
+        Config {
+            max_heap: self.max_heap.unwrap_or(default.max_heap),
+            max_processes: self.max_processes.unwrap_or(default.max_processes),
+            ..default
+        }
+    }
+
+    /// Is the program meant for this setting?
+    fn covers(&self, setting: Setting) -> bool {
+        self.preempt
+            .is_none_or(|preempt| preempt == setting.preempt)
+            && self
+                .timeslice
+                .is_none_or(|timeslice| timeslice == setting.timeslice)
+            && !(self.few && (setting.stress || setting.timeslice != 2000))
+    }
+
+    fn check(&self, ran: &Ran) -> Result<(), String> {
+        let mut out = self.out.clone();
+        if self.any_order {
+            out.sort();
+        }
+        let printed = lines(&ran.out, self.any_order);
+        if printed != out {
+            return Err(format!(
+                "printed {printed:#?}\ninstead of {out:#?}\nstderr: {}",
+                ran.err
+            ));
+        }
+        if Some(ran.end_text()) != self.end {
+            let end = self.end.as_deref().unwrap_or_default();
+            return Err(format!(
+                "ended with\n{}\ninstead of\n{end}\nstderr: {}",
+                ran.end_text(),
+                ran.err
+            ));
+        }
+        let missing = self
+            .stderr
+            .iter()
+            .find(|text| !ran.err.contains(text.as_str()));
+        let quiet = self.stderr.is_empty()
+            && !self
+                .end
+                .as_ref()
+                .is_some_and(|end| end.starts_with("crash "));
+        if missing.is_some() || quiet && !ran.err.is_empty() {
+            return Err(format!(
+                "standard error is\n{}\ninstead of {:#?}",
+                ran.err, self.stderr
+            ));
+        }
+        if ran.time < self.least {
+            return Err(format!("took {:?}, less than {:?}", ran.time, self.least));
+        }
+        Ok(())
+    }
+}
+
+/// Runs one program in every setting; the errors.
+fn program(path: &Path) -> Vec<String> {
+    let name = path
+        .strip_prefix(folder())
+        .unwrap_or(path)
+        .display()
+        .to_string();
+    let text = std::fs::read_to_string(path).expect("readable");
+    let parsed = Expected::parse(&text).and_then(|expected| {
+        Ok((
+            expected,
+            assemble_package(&text).map_err(|error| error.to_string())?,
+        ))
+    });
+    let (expected, package) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return vec![format!("{name}: {error}")],
+    };
+    let mut errors = Vec::new();
+    for setting in settings(Engine::Interp)
+        .into_iter()
+        .filter(|setting| expected.covers(*setting))
+    {
+        let checked = engines_agree(&package, &expected, setting);
+        errors.extend(checked.err().map(|error| format!("{name} ({error}")));
+    }
+    errors
+}
+
+fn engines_agree(package: &Package, expected: &Expected, setting: Setting) -> Result<(), String> {
+    let mut first: Option<Ran> = None;
+    for engine in ENGINES {
+        let setting = Setting {
+            engine: *engine,
+            ..setting
+        };
+        let at = |error: String| format!("{setting}): {error}");
+        let ran = run(
+            package,
+            setting.config(&expected.config()),
+            &expected.args,
+            LIMIT,
+        )
+        .map_err(at)?;
+        expected.check(&ran).map_err(at)?;
+        let Some(first) = &first else {
+            first = Some(ran);
+            continue;
+        };
+        // Times are real, so programs that wait for them may be charged for other numbers of tries.
+        let timed = !expected.least.is_zero();
+        if !timed && (first.stats.reductions, &first.err) != (ran.stats.reductions, &ran.err) {
+            return Err(at(format!(
+                "{} reductions instead of {}, standard error\n{}\ninstead of\n{}",
+                ran.stats.reductions, first.stats.reductions, ran.err, first.err
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn folder() -> PathBuf {
+    root().join("ionc/tests/lang")
+}
+
+fn programs(area: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder().join(area)).expect("the folder exists");
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Runs the programs of an area; `LANG_ONLY=PART_OF_A_NAME` picks some.
+fn check(area: &str) {
+    let wanted = std::env::var("LANG_ONLY").unwrap_or_default();
+    let picked = programs(area)
+        .into_iter()
+        .filter(|path| path.display().to_string().contains(&wanted));
+    finish(&picked.flat_map(|path| program(&path)).collect::<Vec<_>>());
+}
+
+macro_rules! areas {
+    ($($area:ident)*) => {
+        $(#[test] fn $area() { check(stringify!($area)); })*
+
+        #[test]
+        fn every_area_is_run() {
+            let entries = std::fs::read_dir(folder()).expect("the folder exists");
+            let names = entries.map(|entry| entry.expect("readable").file_name());
+            let mut found: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+            found.sort();
+            assert_eq!(found, [$(stringify!($area)),*]);
+            let count: usize = found.iter().map(|area| programs(area).len()).sum();
+            assert!(count >= 60, "only {count} programs");
+        }
+    };
+}
+areas! { actors arith calls closures compare control faults library matching memory objects timing }
