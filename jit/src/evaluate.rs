@@ -684,7 +684,7 @@ impl<'a> Machine<'a> {
     fn inst(
         &mut self,
         function: &'a Function,
-        values: &mut Vec<Option<V>>,
+        values: &mut [Option<V>],
         inst: &Inst,
         regs: &[V],
     ) -> Result<(), Stop> {

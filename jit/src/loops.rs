@@ -101,6 +101,9 @@ pub struct Counted {
     pub safepoint: InstId,
 }
 
+/// An edge: where it comes from, and what it passes.
+type Edge<'f> = (BlockId, &'f Target);
+
 impl Loops {
     /// Finds the loops of a function.
     pub fn new(function: &Function) -> Loops {
@@ -202,7 +205,7 @@ impl Loops {
             if function.kinds(param) != Kinds::NUMBER {
                 return None;
             }
-            let (inside, outside): (Vec<&(BlockId, &Target)>, Vec<&(BlockId, &Target)>) =
+            let (inside, outside): (Vec<Edge<'_>>, Vec<Edge<'_>>) =
                 incoming.iter().partition(|(from, _)| self.contains(index, *from));
             let next = inside.first()?.1.args[at];
             if inside.iter().any(|(_, target)| target.args[at] != next) {
@@ -215,7 +218,7 @@ impl Loops {
         params.iter().enumerate().filter_map(find).collect()
     }
 
-    fn incoming<'f>(&self, function: &'f Function, to: BlockId) -> Vec<(BlockId, &'f Target)> {
+    fn incoming<'f>(&self, function: &'f Function, to: BlockId) -> Vec<Edge<'f>> {
         let mut incoming = Vec::new();
         for &block in &self.predecessors[to.index()] {
             let targets = function.block(block).term.targets();

@@ -440,8 +440,7 @@ pub fn merge_blocks(function: &mut Function) {
         if merged[block.index()] {
             continue;
         }
-        loop {
-            let Terminator::Jump(target) = &function.block(block).term else { break };
+        while let Terminator::Jump(target) = &function.block(block).term {
             if ways_in[target.block.index()] != 1 || target.block == block {
                 break;
             }
