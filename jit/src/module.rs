@@ -9,7 +9,7 @@ use crate::build::Source;
 use crate::forms::{self, Entry};
 use crate::inline::{self, Limits};
 use crate::ir;
-use crate::kinds::{Callee, Facts, Kinds};
+use crate::kinds::{Callee, Facts, Kinds, Magic};
 use crate::lower::{self, Linker};
 use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::points::Mode;
@@ -27,7 +27,10 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// What the runtime knows about a program, for inference.
-pub struct ProgramFacts<'a>(pub &'a Program);
+pub struct ProgramFacts<'a> {
+    program: &'a Program,
+    magic: Magic,
+}
 
 fn kinds_of(kind: Kind) -> Kinds {
     match kind {
@@ -52,7 +55,7 @@ impl Facts for ProgramFacts<'_> {
     }
 
     fn template(&self, template: u32) -> Kinds {
-        match &self.0.templates[template as usize] {
+        match &self.program.templates[template as usize] {
             Template::Value(value) => kinds_of(value.kind()),
             Template::Tuple(_) => Kinds::TUPLE,
             Template::Array(_) => Kinds::ARRAY,
@@ -64,8 +67,17 @@ impl Facts for ProgramFacts<'_> {
         Kinds::ANY
     }
 
+    fn magic(&self) -> Magic {
+        self.magic
+    }
+
+    // No library function makes objects, and messages come from the program itself.
+    fn objects_are_own(&self) -> bool {
+        true
+    }
+
     fn callee(&self, func: FuncId) -> Callee {
-        match &self.0.function(func).code {
+        match &self.program.function(func).code {
             Code::Bytecode(body) => {
                 Callee::Bytecode { params: body.params, this: body.layout.this.is_some() }
             }
@@ -105,6 +117,7 @@ impl Piece {
 pub struct ProgramCompiler {
     program: Arc<Program>,
     mode: Mode,
+    magic: Magic,
     facts: PackageFacts,
     /// Analysed entry forms before inlining; an error text for functions that are not compiled.
     entries: Vec<Option<Result<Entry, String>>>,
@@ -140,12 +153,13 @@ impl From<ModuleError> for CompileError {
 impl ProgramCompiler {
     /// Analyses a program. `fixed_literals`: addresses of literals may be written into the code.
     pub fn new(program: Arc<Program>, mode: Mode, limits: Limits, fixed_literals: bool) -> Self {
-        let base = ProgramFacts(&program);
         let sources: Vec<Option<Source<'_>>> = program
             .functions
             .iter()
             .map(|function| function.bytecode().map(Source::from))
             .collect();
+        let magic = package::magic(sources.iter().flatten().copied());
+        let base = ProgramFacts { program: &program, magic };
         let facts = package::analyse(&sources, &[Root::entry(program.entry)], &base);
         let with_returns = WithReturns { base: &base, package: &facts };
         let entries = program
@@ -164,6 +178,7 @@ impl ProgramCompiler {
             .collect();
         ProgramCompiler {
             mode,
+            magic,
             facts,
             entries,
             limits,
@@ -232,7 +247,7 @@ impl ProgramCompiler {
 
     /// The SSA form of a function that is lowered for a piece.
     pub fn ssa(&self, func: FuncId, form: ir::Form) -> Result<ir::Function, CompileError> {
-        let base = ProgramFacts(&self.program);
+        let base = ProgramFacts { program: &self.program, magic: self.magic };
         let facts = WithReturns { base: &base, package: &self.facts };
         let entry = match &self.entries[func.0 as usize] {
             Some(Ok(entry)) => entry,
