@@ -123,6 +123,9 @@ pub(crate) struct CodeBlock {
     pub used: u16,
     /// Hidden register of the bound object, or [`NONE`].
     pub this: u16,
+    /// Registers from 0 on that a call must fill, with arguments or Undefined: those that may be read
+    /// before they are written.
+    pub filled: u16,
     /// First cell; there are none if it equals `words`.
     pub first_cell: u16,
     /// Is it a bytecode function?
@@ -294,6 +297,7 @@ impl CodeBlock {
                 words: 0,
                 used: 0,
                 this: NONE,
+                filled: 0,
                 first_cell: 0,
                 is_bytecode: false,
             };
@@ -316,6 +320,7 @@ impl CodeBlock {
             words: u32::from(body.layout.words),
             used: body.layout.used,
             this: body.layout.this.unwrap_or(NONE),
+            filled: if body.flow().is_exact() { body.params } else { body.layout.first_cell },
             first_cell: body.layout.first_cell,
             is_bytecode: true,
         }

@@ -69,25 +69,9 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn set(&mut self, reg: u16, value: Value) {
+    fn set(&self, reg: u16, value: Value) {
         // SAFETY: as in `reg`.
         unsafe { *self.base.add(usize::from(reg)) = value }
-    }
-
-    #[inline(always)]
-    fn op(&self, ahead: usize) -> Op {
-        // SAFETY: `pc` is in `code.ops`; fused groups have their parts behind them.
-        unsafe { *self.pc.add(ahead) }
-    }
-
-    #[inline(always)]
-    fn skip(&mut self, count: usize) {
-        self.pc = self.pc.wrapping_add(count);
-    }
-
-    #[inline(always)]
-    fn jump(&mut self, target: u64) {
-        self.pc = self.code.ops.as_ptr().wrapping_add(target as usize);
     }
 
     #[inline(always)]
@@ -129,18 +113,63 @@ enum Flow {
 /// safepoint. `TRACE`: every instruction is reported.
 pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) -> Leave {
     let codes: &[CodeBlock] = process.worker().codes();
-    let Some(mut at) = Cursor::load(process, codes) else { return Leave::Other };
+    let Some(Cursor { mut code, mut function, mut base, mut pc, .. }) = Cursor::load(process, codes)
+    else {
+        return Leave::Other;
+    };
 
+    // The state is in locals so that it can live in machine registers; what is not done inline gets
+    // a copy.
+    macro_rules! at {
+        () => {
+            Cursor { codes, code, function, base, pc }
+        };
+    }
+    macro_rules! reg {
+        ($reg:expr) => {
+            // SAFETY: verified bytecode only; `base` is the start of a window with all registers.
+            unsafe { *base.add(usize::from($reg)) }
+        };
+    }
+    macro_rules! set {
+        ($reg:expr, $value:expr) => {{
+            let value = $value;
+            // SAFETY: as in `reg`.
+            unsafe { *base.add(usize::from($reg)) = value }
+        }};
+    }
+    macro_rules! op {
+        ($ahead:expr) => {{
+            // SAFETY: `pc` is in `code.ops`; fused groups have their parts behind them.
+            let op: &Op = unsafe { &*pc.add($ahead) };
+            op
+        }};
+    }
+    macro_rules! skip {
+        ($count:expr) => {
+            pc = pc.wrapping_add($count)
+        };
+    }
+    macro_rules! jump {
+        ($target:expr) => {
+            pc = code.ops.as_ptr().wrapping_add($target as usize)
+        };
+    }
+    macro_rules! index {
+        () => {
+            at!().index()
+        };
+    }
     // The paths behind these macros are cold or end the instruction.
     macro_rules! safepoint {
         () => {{
-            process.suspend_top(at.index(), 0, Cont::Store);
+            process.suspend_top(index!(), 0, Cont::Store);
             match process.safepoint() {
                 Ok(Safepoint::Continue) => {}
                 Ok(Safepoint::Yield) => return Leave::Yielded,
                 Err(trap) => return Leave::Trapped(trap),
             }
-            at.base = process.stack.top_base();
+            base = process.stack.top_base();
         }};
     }
     // Ends an instruction: `pc` is the next one already.
@@ -164,7 +193,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
     macro_rules! reload {
         () => {
             match Cursor::load(process, codes) {
-                Some(cursor) => at = cursor,
+                Some(cursor) => Cursor { code, function, base, pc, .. } = cursor,
                 None => return Leave::Other,
             }
         };
@@ -173,8 +202,8 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
         ($flow:expr) => {
             match $flow {
                 Flow::Next => {
-                    at.base = process.stack.top_base();
-                    at.skip(1);
+                    base = process.stack.top_base();
+                    skip!(1);
                     done!(1)
                 }
                 Flow::Reload(cost) => {
@@ -190,102 +219,102 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
     }
     macro_rules! arith {
         ($op:ident, $kind:expr, $fast:expr) => {{
-            let (a, b) = (at.reg($op.b), at.reg($op.c));
+            let (a, b) = (reg!($op.b), reg!($op.c));
             if a.is_number() && b.is_number() {
                 let fast: fn(f64, f64) -> f64 = $fast;
-                at.set($op.a, Value::number_raw(fast(a.number_bits(), b.number_bits())));
-                at.skip(1);
+                set!($op.a, Value::number_raw(fast(a.number_bits(), b.number_bits())));
+                skip!(1);
                 done!(1)
             }
-            slow!(arith_slow(process, &mut at, $kind, $op.a, a, b))
+            slow!(arith_slow(process, &at!(), $kind, $op.a, a, b))
         }};
     }
     macro_rules! arith_constant {
         ($op:ident, $kind:expr, $fast:expr, $length:expr) => {{
-            let next = at.op(1);
+            let next = op!(1);
             let constant = Value::from_bits($op.imm);
-            at.set($op.a, constant);
-            let a = at.reg(next.b);
+            set!($op.a, constant);
+            let a = reg!(next.b);
             if a.is_number() {
                 let fast: fn(f64, f64) -> f64 = $fast;
                 let result = fast(a.number_bits(), constant.number_bits());
-                at.set(next.a, Value::number_raw(result));
-                at.skip($length);
+                set!(next.a, Value::number_raw(result));
+                skip!($length);
                 true
             } else {
-                at.skip(1);
-                slow!(arith_slow(process, &mut at, $kind, next.a, a, constant))
+                skip!(1);
+                slow!(arith_slow(process, &at!(), $kind, next.a, a, constant))
             }
         }};
     }
     macro_rules! compare {
         ($op:ident, $kind:expr) => {{
-            let (a, b) = (at.reg($op.b), at.reg($op.c));
+            let (a, b) = (reg!($op.b), reg!($op.c));
             if a.is_number() && b.is_number() {
                 let result = crate::ops::compare::numbers($kind, a.number_bits(), b.number_bits());
-                at.set($op.a, Value::boolean(result));
-                at.skip(1);
+                set!($op.a, Value::boolean(result));
+                skip!(1);
                 done!(1)
             }
-            slow!(compare_slow(process, &mut at, $kind, $op.a, a, b))
+            slow!(compare_slow(process, &at!(), $kind, $op.a, a, b))
         }};
     }
     // A comparison at `$first` instructions ahead and the jump behind it.
     macro_rules! compare_jump {
         ($kind:expr, $first:expr) => {{
-            let cmp = at.op($first);
-            let (a, b) = (at.reg(cmp.b), at.reg(cmp.c));
+            let cmp = op!($first);
+            let (a, b) = (reg!(cmp.b), reg!(cmp.c));
             if a.is_number() && b.is_number() {
                 let result = crate::ops::compare::numbers($kind, a.number_bits(), b.number_bits());
-                at.set(cmp.a, Value::boolean(result));
-                let jump = at.op($first + 1);
+                set!(cmp.a, Value::boolean(result));
+                let jump = op!($first + 1);
                 if result == (jump.code == OpCode::JumpIfTrue) {
-                    at.jump(jump.imm);
+                    jump!(jump.imm);
                 } else {
-                    at.skip($first + 2);
+                    skip!($first + 2);
                 }
                 continue;
             }
-            at.skip($first);
-            slow!(compare_slow(process, &mut at, $kind, cmp.a, a, b))
+            skip!($first);
+            slow!(compare_slow(process, &at!(), $kind, cmp.a, a, b))
         }};
     }
 
     loop {
-        let op = at.op(0);
+        let op = op!(0);
         if TRACE {
-            trace(process, &at);
+            trace(process, &at!());
         }
         match op.code {
             OpCode::LoadK => {
-                at.set(op.a, Value::from_bits(op.imm));
-                at.skip(1);
+                set!(op.a, Value::from_bits(op.imm));
+                skip!(1);
                 done!(1)
             }
             OpCode::KK => {
-                let next = at.op(1);
-                at.set(op.a, Value::from_bits(op.imm));
-                at.set(next.a, Value::from_bits(next.imm));
-                at.skip(2);
+                let next = op!(1);
+                set!(op.a, Value::from_bits(op.imm));
+                set!(next.a, Value::from_bits(next.imm));
+                skip!(2);
             }
-            OpCode::LoadSpecial => slow!(load_special(process, &mut at, op.a)),
+            OpCode::LoadSpecial => slow!(load_special(process, &at!(), op.a)),
             OpCode::Move => {
-                at.set(op.a, at.reg(op.b));
-                at.skip(1);
+                set!(op.a, reg!(op.b));
+                skip!(1);
                 done!(1)
             }
             OpCode::Add => arith!(op, Arith::Add, |a, b| a + b),
             OpCode::Sub => arith!(op, Arith::Sub, |a, b| a - b),
             OpCode::Mul => arith!(op, Arith::Mul, |a, b| a * b),
             OpCode::Div => {
-                let (a, b) = (at.reg(op.b), at.reg(op.c));
+                let (a, b) = (reg!(op.b), reg!(op.c));
                 if a.is_number() && b.is_number() {
                     let (a, b) = (a.number_bits(), b.number_bits());
-                    at.set(op.a, crate::ops::arith::numbers(Arith::Div, a, b));
-                    at.skip(1);
+                    set!(op.a, crate::ops::arith::numbers(Arith::Div, a, b));
+                    skip!(1);
                     done!(1)
                 }
-                slow!(arith_slow(process, &mut at, op.code.arith(), op.a, a, b))
+                slow!(arith_slow(process, &at!(), op.code.arith(), op.a, a, b))
             }
             OpCode::KAdd => {
                 arith_constant!(op, Arith::Add, |a, b| a + b, 2);
@@ -298,18 +327,18 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             }
             OpCode::KAddJumpBack => {
                 if arith_constant!(op, Arith::Add, |a, b| a + b, 2) {
-                    at.jump(at.op(0).imm);
+                    jump!(op!(0).imm);
                     charged!(1, 1)
                 }
             }
             OpCode::AddJumpBack => {
-                let (a, b) = (at.reg(op.b), at.reg(op.c));
+                let (a, b) = (reg!(op.b), reg!(op.c));
                 if a.is_number() && b.is_number() {
-                    at.set(op.a, Value::number_raw(a.number_bits() + b.number_bits()));
-                    at.jump(at.op(1).imm);
+                    set!(op.a, Value::number_raw(a.number_bits() + b.number_bits()));
+                    jump!(op!(1).imm);
                     charged!(1, 1)
                 }
-                slow!(arith_slow(process, &mut at, Arith::Add, op.a, a, b))
+                slow!(arith_slow(process, &at!(), Arith::Add, op.a, a, b))
             }
             OpCode::Equal => compare!(op, Compare::Equal),
             OpCode::NotEqual => compare!(op, Compare::NotEqual),
@@ -324,198 +353,202 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             OpCode::GreaterJump => compare_jump!(Compare::Greater, 0),
             OpCode::GreaterEqualJump => compare_jump!(Compare::GreaterEqual, 0),
             OpCode::KEqualJump => {
-                at.set(op.a, Value::from_bits(op.imm));
+                set!(op.a, Value::from_bits(op.imm));
                 compare_jump!(Compare::Equal, 1)
             }
             OpCode::KNotEqualJump => {
-                at.set(op.a, Value::from_bits(op.imm));
+                set!(op.a, Value::from_bits(op.imm));
                 compare_jump!(Compare::NotEqual, 1)
             }
             OpCode::KLessJump => {
-                at.set(op.a, Value::from_bits(op.imm));
+                set!(op.a, Value::from_bits(op.imm));
                 compare_jump!(Compare::Less, 1)
             }
             OpCode::KLessEqualJump => {
-                at.set(op.a, Value::from_bits(op.imm));
+                set!(op.a, Value::from_bits(op.imm));
                 compare_jump!(Compare::LessEqual, 1)
             }
             OpCode::KGreaterJump => {
-                at.set(op.a, Value::from_bits(op.imm));
+                set!(op.a, Value::from_bits(op.imm));
                 compare_jump!(Compare::Greater, 1)
             }
             OpCode::KGreaterEqualJump => {
-                at.set(op.a, Value::from_bits(op.imm));
+                set!(op.a, Value::from_bits(op.imm));
                 compare_jump!(Compare::GreaterEqual, 1)
             }
             OpCode::And => {
-                at.set(op.a, Value::boolean(at.reg(op.b).truth() && at.reg(op.c).truth()));
-                at.skip(1);
+                set!(op.a, Value::boolean(reg!(op.b).truth() && reg!(op.c).truth()));
+                skip!(1);
                 done!(1)
             }
             OpCode::Or => {
-                at.set(op.a, Value::boolean(at.reg(op.b).truth() || at.reg(op.c).truth()));
-                at.skip(1);
+                set!(op.a, Value::boolean(reg!(op.b).truth() || reg!(op.c).truth()));
+                skip!(1);
                 done!(1)
             }
             OpCode::Not => {
-                at.set(op.a, Value::boolean(!at.reg(op.b).truth()));
-                at.skip(1);
+                set!(op.a, Value::boolean(!reg!(op.b).truth()));
+                skip!(1);
                 done!(1)
             }
             OpCode::GetProp => {
-                let (object, key) = (at.reg(op.b), at.reg(op.c));
-                let cache = &at.code.caches[op.imm as usize];
+                let (object, key) = (reg!(op.b), reg!(op.c));
+                let cache = &code.caches[op.imm as usize];
                 if let Some(value) = cache::get(cache, object, key) {
-                    at.set(op.a, value);
-                    at.skip(1);
+                    set!(op.a, value);
+                    skip!(1);
                     done!(1)
                 }
-                slow!(get_prop_slow(process, &mut at, &op, object, key))
+                slow!(get_prop_slow(process, &at!(), op, object, key))
             }
             OpCode::SetProp => {
-                let (object, key, value) = (at.reg(op.a), at.reg(op.b), at.reg(op.c));
-                let cache = &at.code.caches[op.imm as usize];
+                let (object, key, value) = (reg!(op.a), reg!(op.b), reg!(op.c));
+                let cache = &code.caches[op.imm as usize];
                 if cache::set(cache, object, key, value) {
-                    at.skip(1);
+                    skip!(1);
                     done!(1)
                 }
-                slow!(set_prop_slow(process, &mut at, &op, object, key, value))
+                slow!(set_prop_slow(process, &at!(), op, object, key, value))
             }
             OpCode::Call | OpCode::KCall => {
                 let op = if op.code == OpCode::KCall {
-                    at.set(op.a, Value::from_bits(op.imm));
-                    at.skip(1);
-                    at.op(0)
+                    set!(op.a, Value::from_bits(op.imm));
+                    skip!(1);
+                    op!(0)
                 } else {
                     op
                 };
-                let function = at.reg(op.b);
-                if let Some(FuncId(id)) = function.as_function()
+                let callee = reg!(op.b);
+                if let Some(FuncId(id)) = callee.as_function()
                     && codes[id as usize].is_bytecode
                 {
-                    if !enter(process, &mut at, &op, id) {
-                        process.suspend_top(at.index(), op.a, Cont::Store);
+                    let Some(window) = enter(process, &at!(), op, id) else {
+                        process.suspend_top(index!(), op.a, Cont::Store);
                         return Leave::Trapped(process.out_of_memory());
-                    }
+                    };
+                    (code, function, base) = (&codes[id as usize], id, window);
+                    pc = code.ops.as_ptr();
                     charged!(1, 2)
                 }
-                slow!(call_slow(process, &mut at, &op, function, if STEP { 2 } else { 1 }))
+                slow!(call_slow(process, &at!(), op, callee, if STEP { 2 } else { 1 }))
             }
             OpCode::Return | OpCode::ImplicitReturn => {
                 let implicit = op.code == OpCode::ImplicitReturn;
-                let value = if implicit { Value::UNIT } else { at.reg(op.a) };
+                let value = if implicit { Value::UNIT } else { reg!(op.a) };
                 let cost = i64::from(STEP && !implicit);
                 process.heap.fuel -= cost;
-                if let Some(leave) = leave_frame(process, &mut at, value) {
-                    return leave;
+                match leave_frame(process, &at!(), value) {
+                    Ok(cursor) => Cursor { code, function, base, pc, .. } = cursor,
+                    Err(leave) => return leave,
                 }
                 if STEP && process.exhausted() {
                     safepoint!();
                 }
             }
             OpCode::Jump => {
-                at.jump(op.imm);
+                jump!(op.imm);
                 done!(1)
             }
             OpCode::JumpBack => {
-                at.jump(op.imm);
+                jump!(op.imm);
                 charged!(1, 1)
             }
             OpCode::JumpIfTrue | OpCode::JumpIfFalse => {
-                let condition = at.reg(op.a);
+                let condition = reg!(op.a);
                 if condition.truth() == (op.code == OpCode::JumpIfTrue) {
-                    let back = op.imm <= u64::from(at.index());
-                    at.jump(op.imm);
+                    let back = op.imm <= u64::from(index!());
+                    jump!(op.imm);
                     if back {
                         charged!(1, 1)
                     }
                     done!(1)
                 }
-                at.skip(1);
+                skip!(1);
                 done!(1)
             }
             OpCode::Match => {
-                let from = at.index();
-                let target = match_target(process, &at, at.reg(op.a));
-                at.jump(u64::from(target));
+                let from = index!();
+                let target = match_target(process, &at!(), reg!(op.a));
+                jump!(u64::from(target));
                 if target <= from {
                     charged!(1, 1)
                 }
                 done!(1)
             }
             OpCode::Spawn => {
-                let args: Vec<Value> = at.list(&op).collect();
-                match actor::spawn(process, at.reg(op.b), &args) {
-                    Ok(pid) => at.set(op.a, pid),
-                    Err(trap) => return trapped(process, &at, trap),
+                let args: Vec<Value> = at!().list(op).collect();
+                match actor::spawn(process, reg!(op.b), &args) {
+                    Ok(pid) => set!(op.a, pid),
+                    Err(trap) => return trapped(process, &at!(), trap),
                 }
-                at.skip(1);
+                skip!(1);
                 charged!(4, 4)
             }
             OpCode::Send => {
-                actor::send(process, at.reg(op.a), at.reg(op.b));
-                at.skip(1);
+                actor::send(process, reg!(op.a), reg!(op.b));
+                skip!(1);
                 charged!(4, 4)
             }
             OpCode::Receive => match actor::receive(process) {
                 Waited::Value(message) => {
-                    at.set(op.a, message);
-                    at.skip(1);
+                    set!(op.a, message);
+                    skip!(1);
                     charged!(2, 2)
                 }
-                Waited::Wait => return blocked(process, &at),
+                Waited::Wait => return blocked(process, &at!()),
             },
-            OpCode::ReceiveTimeout => match actor::receive_timeout(process, at.reg(op.b)) {
+            OpCode::ReceiveTimeout => match actor::receive_timeout(process, reg!(op.b)) {
                 Ok(Ok(message)) => {
-                    at.set(op.a, message.unwrap_or(Value::UNDEFINED));
-                    at.set(op.c, Value::boolean(message.is_some()));
-                    at.skip(1);
+                    set!(op.a, message.unwrap_or(Value::UNDEFINED));
+                    set!(op.c, Value::boolean(message.is_some()));
+                    skip!(1);
                     charged!(2, 2)
                 }
-                Ok(Err(())) => return blocked(process, &at),
-                Err(trap) => return trapped(process, &at, trap),
+                Ok(Err(())) => return blocked(process, &at!()),
+                Err(trap) => return trapped(process, &at!(), trap),
             },
             OpCode::Link | OpCode::Select | OpCode::SelectKill => {
                 let waited = if op.code == OpCode::Link {
                     actor::link(process, op.imm)
                 } else {
-                    let candidates: Vec<Value> = at.list(&op).collect();
+                    let candidates: Vec<Value> = at!().list(op).collect();
                     actor::select(process, &candidates, op.code == OpCode::SelectKill)
                 };
                 match waited {
                     Ok(Waited::Value(result)) => {
-                        at.set(op.a, result);
-                        at.skip(1);
+                        set!(op.a, result);
+                        skip!(1);
                         charged!(2, 2)
                     }
-                    Ok(Waited::Wait) => return blocked(process, &at),
-                    Err(trap) => return trapped(process, &at, trap),
+                    Ok(Waited::Wait) => return blocked(process, &at!()),
+                    Err(trap) => return trapped(process, &at!(), trap),
                 }
             }
             OpCode::Yield => {
-                at.skip(1);
+                skip!(1);
                 process.heap.fuel -= i64::from(STEP);
-                process.suspend_top(at.index(), 0, Cont::Store);
+                process.suspend_top(index!(), 0, Cont::Store);
                 return Leave::Yielded;
             }
             OpCode::Nop => {
-                at.skip(1);
+                skip!(1);
                 done!(1)
             }
-            OpCode::ObjectInit => slow!(object_init(process, &mut at, &op)),
+            OpCode::ObjectInit => slow!(object_init(process, &at!(), op)),
             OpCode::ArrayInit => {
-                let elements: Vec<Value> = at.list(&op).collect();
+                let elements: Vec<Value> = at!().list(op).collect();
                 let result = build::array(process, &elements);
-                slow!(finish(process, &mut at, op.a, result))
+                slow!(finish(process, &at!(), op.a, result))
             }
-            OpCode::MakeClosure => slow!(make_closure(process, &mut at, &op)),
+            OpCode::MakeClosure => slow!(make_closure(process, &at!(), op)),
         }
     }
 }
 
-/// Enters a bytecode function without captures or bound object. False if there is no memory.
+/// Pushes the record of a bytecode function without captures or bound object; gives its registers,
+/// or nothing if there is no memory.
 #[inline(always)]
-fn enter(process: &mut Process, at: &mut Cursor<'_>, op: &Op, id: u32) -> bool {
+fn enter(process: &mut Process, at: &Cursor<'_>, op: &Op, id: u32) -> Option<*mut Value> {
     let callee = &at.codes[id as usize];
     let words = callee.words as usize;
     // A KCall has skipped to its CALL, so `pc` is the CALL itself.
@@ -528,11 +561,12 @@ fn enter(process: &mut Process, at: &mut Cursor<'_>, op: &Op, id: u32) -> bool {
     };
     let len = process.stack.len();
     if !process.stack.reserve(words + HEADER_WORDS, process.heap.limit) {
-        return false;
+        return None;
     }
     let buffer = process.stack.buffer();
-    // SAFETY: the room was reserved; every word of the new record is written before it counts, and
-    // the arguments are read from the caller's record, which lies below it.
+    // SAFETY: the room was reserved, and all words up to the capacity are initialised. Registers
+    // that are not written here are dead until the callee writes them. The arguments are read from
+    // the caller's record, which lies below the new one.
     unsafe {
         let packed = resume.pack();
         buffer.add(len - 2).write(packed[0]);
@@ -548,8 +582,11 @@ fn enter(process: &mut Process, at: &mut Cursor<'_>, op: &Op, id: u32) -> bool {
             };
             *base.add(i) = *caller.add(usize::from(reg));
         }
-        for i in count..usize::from(callee.first_cell) {
+        for i in count..usize::from(callee.filled) {
             *base.add(i) = Value::UNDEFINED;
+        }
+        if callee.this != NONE {
+            *base.add(usize::from(callee.this)) = Value::UNDEFINED;
         }
         for i in usize::from(callee.first_cell)..words {
             *base.add(i) = Value::ABSENT;
@@ -559,41 +596,44 @@ fn enter(process: &mut Process, at: &mut Cursor<'_>, op: &Op, id: u32) -> bool {
         buffer.add(len + words).write(packed[0]);
         buffer.add(len + words + 1).write(packed[1]);
         process.stack.set_len(len + words + HEADER_WORDS);
-        at.base = base;
+        Some(base)
     }
-    at.code = callee;
-    at.function = id;
-    at.pc = callee.ops.as_ptr();
-    true
 }
 
-/// Pops the newest record and goes on with its caller.
+/// Pops the newest record and gives where its caller goes on.
 #[inline(always)]
-fn leave_frame(process: &mut Process, at: &mut Cursor<'_>, value: Value) -> Option<Leave> {
+fn leave_frame<'a>(
+    process: &mut Process,
+    at: &Cursor<'a>,
+    value: Value,
+) -> Result<Cursor<'a>, Leave> {
     let len = process.stack.len() - HEADER_WORDS - at.code.words as usize;
     // SAFETY: the newest record is the one of `at`, so what remains is whole records.
     unsafe { process.stack.set_len(len) };
     if len == 0 {
-        return Some(Leave::Returned(value));
+        return Err(Leave::Returned(value));
     }
     let buffer = process.stack.buffer();
     // SAFETY: there is a record below, and it ends with its header.
     let header = unsafe { FrameHeader::unpack([*buffer.add(len - 2), *buffer.add(len - 1)]) };
     if header.function & NATIVE_FRAME != 0 {
         process.deliver(value);
-        return Some(Leave::Other);
+        return Err(Leave::Other);
     }
     let code = &at.codes[header.function as usize];
-    at.code = code;
-    at.function = header.function;
-    at.base = buffer.wrapping_add(len - HEADER_WORDS - code.words as usize).cast();
-    at.jump(u64::from(header.pc));
+    let caller = Cursor {
+        codes: at.codes,
+        code,
+        function: header.function,
+        base: buffer.wrapping_add(len - HEADER_WORDS - code.words as usize).cast(),
+        pc: code.ops.as_ptr().wrapping_add(header.pc as usize),
+    };
     if header.cont == Cont::Store as u8 {
-        at.set(header.dst, value);
+        caller.set(header.dst, value);
     } else if let Some(value) = Cont::from_byte(header.cont).apply(value) {
-        at.set(header.dst, value);
+        caller.set(header.dst, value);
     }
-    None
+    Ok(caller)
 }
 
 #[cold]
@@ -609,7 +649,7 @@ fn blocked(process: &mut Process, at: &Cursor<'_>) -> Leave {
     Leave::Blocked
 }
 
-fn finish(process: &mut Process, at: &mut Cursor<'_>, dst: u16, result: Result<Value, Trap>) -> Flow {
+fn finish(process: &mut Process, at: &Cursor<'_>, dst: u16, result: Result<Value, Trap>) -> Flow {
     match result {
         Ok(value) => {
             at.set(dst, value);
@@ -621,7 +661,7 @@ fn finish(process: &mut Process, at: &mut Cursor<'_>, dst: u16, result: Result<V
 
 fn outcome(
     process: &mut Process,
-    at: &mut Cursor<'_>,
+    at: &Cursor<'_>,
     dst: u16,
     outcome: Result<Outcome, Trap>,
 ) -> Flow {
@@ -645,7 +685,7 @@ fn outcome(
 
 #[cold]
 #[inline(never)]
-fn arith_slow(process: &mut Process, at: &mut Cursor<'_>, op: Arith, dst: u16, a: Value, b: Value) -> Flow {
+fn arith_slow(process: &mut Process, at: &Cursor<'_>, op: Arith, dst: u16, a: Value, b: Value) -> Flow {
     let result = arith(process, op, a, b);
     outcome(process, at, dst, result)
 }
@@ -654,7 +694,7 @@ fn arith_slow(process: &mut Process, at: &mut Cursor<'_>, op: Arith, dst: u16, a
 #[inline(never)]
 fn compare_slow(
     process: &mut Process,
-    at: &mut Cursor<'_>,
+    at: &Cursor<'_>,
     op: Compare,
     dst: u16,
     a: Value,
@@ -665,7 +705,7 @@ fn compare_slow(
 }
 
 #[inline(never)]
-fn get_prop_slow(process: &mut Process, at: &mut Cursor<'_>, op: &Op, object: Value, key: Value) -> Flow {
+fn get_prop_slow(process: &mut Process, at: &Cursor<'_>, op: &Op, object: Value, key: Value) -> Flow {
     let result = property::get_prop(process, object, key, at.this());
     if let Some(word) = cache::word(process.system(), object, key, false) {
         at.code.caches[op.imm as usize].store(word, Ordering::Relaxed);
@@ -676,7 +716,7 @@ fn get_prop_slow(process: &mut Process, at: &mut Cursor<'_>, op: &Op, object: Va
 #[inline(never)]
 fn set_prop_slow(
     process: &mut Process,
-    at: &mut Cursor<'_>,
+    at: &Cursor<'_>,
     op: &Op,
     object: Value,
     key: Value,
@@ -693,7 +733,7 @@ fn set_prop_slow(
 }
 
 #[inline(never)]
-fn call_slow(process: &mut Process, at: &mut Cursor<'_>, op: &Op, function: Value, cost: i64) -> Flow {
+fn call_slow(process: &mut Process, at: &Cursor<'_>, op: &Op, function: Value, cost: i64) -> Flow {
     let args: Vec<Value> = at.list(op).collect();
     process.suspend_top(at.index() + 1, op.a, Cont::Store);
     match call::start(process, None, function, Value::UNDEFINED, &args) {
@@ -707,7 +747,7 @@ fn call_slow(process: &mut Process, at: &mut Cursor<'_>, op: &Op, function: Valu
 }
 
 #[inline(never)]
-fn load_special(process: &mut Process, at: &mut Cursor<'_>, dst: u16) -> Flow {
+fn load_special(process: &mut Process, at: &Cursor<'_>, dst: u16) -> Flow {
     let body = body(process, at);
     let result = match &body.konsts[at.index() as usize] {
         Some(konst) => build::konst(process, konst, at.this()),
@@ -735,14 +775,14 @@ fn match_target(process: &Process, at: &Cursor<'_>, value: Value) -> u32 {
 }
 
 #[inline(never)]
-fn object_init(process: &mut Process, at: &mut Cursor<'_>, op: &Op) -> Flow {
+fn object_init(process: &mut Process, at: &Cursor<'_>, op: &Op) -> Flow {
     let plan = &body(process, at).literals.objects[&at.index()];
     let result = build::object(process, plan, |reg| at.reg(reg));
     finish(process, at, op.a, result)
 }
 
 #[inline(never)]
-fn make_closure(process: &mut Process, at: &mut Cursor<'_>, op: &Op) -> Flow {
+fn make_closure(process: &mut Process, at: &Cursor<'_>, op: &Op) -> Flow {
     let cells = body(process, at).layout.cells_at(at.index());
     let function = at.reg(op.b);
     let mut captures: Vec<Value> = at.list(op).collect();

@@ -263,12 +263,10 @@ impl Roots for FrameRoots<'_> {
             }
             let flow = body.flow();
             for (reg, register) in registers.iter_mut().enumerate() {
-                if register.is_pointer() {
-                    if flow.is_live(header.pc, reg as u16) {
-                        visit(register);
-                    } else {
-                        *register = Value::UNDEFINED;
-                    }
+                if !flow.is_live(header.pc, reg as u16) {
+                    *register = Value::UNDEFINED;
+                } else if register.is_pointer() {
+                    visit(register);
                 }
             }
         });

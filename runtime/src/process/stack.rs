@@ -13,7 +13,9 @@
 //! | second | 16–23 | what becomes of the callee's result: [`crate::ops::Cont`] |
 //! | second | 32–63 | registers in the window |
 //!
-//! Invariant: every register of every record is a valid [`Value`] at all times.
+//! Invariant: every *live* register of every record is a valid [`Value`]; a dead one may hold
+//! anything, and only the live sets say which is which. All words up to the capacity are
+//! initialised memory.
 
 use crate::value::Value;
 
@@ -109,6 +111,7 @@ impl Stack {
             let target = (self.words.capacity() * 2).max(needed).min((limit / 8).max(needed));
             self.words.reserve_exact(target - self.words.len());
         }
+        self.words.spare_capacity_mut().fill(std::mem::MaybeUninit::new(0));
         true
     }
 
@@ -177,7 +180,7 @@ impl Stack {
     /// Sets how many words are in use.
     ///
     /// # Safety
-    /// `len` is at most the capacity and `..len` is initialised and consists of whole records.
+    /// `len` is at most the capacity and `..len` consists of whole records.
     #[inline(always)]
     pub(crate) unsafe fn set_len(&mut self, len: usize) {
         debug_assert!(len <= self.words.capacity());
@@ -219,6 +222,7 @@ impl Stack {
     pub fn trim(&mut self) {
         if self.words.capacity() > 4096 && self.words.len() * 8 < self.words.capacity() {
             self.words.shrink_to(self.words.len() * 2);
+            self.words.spare_capacity_mut().fill(std::mem::MaybeUninit::new(0));
         }
     }
 }
