@@ -32,6 +32,8 @@ pub struct Source<'a> {
     pub params: u16,
     /// Control flow and liveness.
     pub flow: &'a Flow,
+    /// Report every instruction in the debug trace.
+    pub trace: bool,
 }
 
 impl<'a> From<&'a Bytecode> for Source<'a> {
@@ -42,6 +44,7 @@ impl<'a> From<&'a Bytecode> for Source<'a> {
             layout: &body.layout,
             params: body.params,
             flow: body.flow(),
+            trace: false,
         }
     }
 }
@@ -527,6 +530,9 @@ impl Builder<'_> {
     fn instr(&mut self, pc: u32) {
         let instr = &self.source.instrs[pc as usize];
         let mut charge = points::cost(instr, self.mode);
+        if self.source.trace {
+            self.push(Op::Trace, pc);
+        }
         match instr {
             Instr::LoadConst { dst, .. } => {
                 let value = self.constant(pc);

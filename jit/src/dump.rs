@@ -158,6 +158,7 @@ impl Function {
                 SafepointAt::After => format!("safepoint {cost}"),
             },
             Op::Charge { cost } => format!("charge {cost}"),
+            Op::Trace => "trace".to_owned(),
         }
     }
 

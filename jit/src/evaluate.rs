@@ -793,6 +793,7 @@ impl<'a> Machine<'a> {
                 world.charge(*cost)?;
                 V::Undefined
             }
+            Op::Trace => V::Undefined,
         };
         if magic {
             let state = inst.after.expect("a state behind what runs a magic method");

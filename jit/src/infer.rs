@@ -514,7 +514,8 @@ impl Solver<'_> {
             | Op::Send { .. }
             | Op::Yield { .. }
             | Op::Safepoint { .. }
-            | Op::Charge { .. } => Fact::NEVER,
+            | Op::Charge { .. }
+            | Op::Trace => Fact::NEVER,
         }
     }
 

@@ -462,6 +462,8 @@ pub enum Op {
         /// Reductions.
         cost: u32,
     },
+    /// Reports the bytecode instruction in the debug trace.
+    Trace,
 }
 
 impl Op {
@@ -477,7 +479,8 @@ impl Op {
             | Link { .. }
             | Yield { .. }
             | Safepoint { .. }
-            | Charge { .. } => {}
+            | Charge { .. }
+            | Trace => {}
             Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
                 visit(*a);
                 visit(*b);
@@ -533,7 +536,8 @@ impl Op {
             | Link { .. }
             | Yield { .. }
             | Safepoint { .. }
-            | Charge { .. } => {}
+            | Charge { .. }
+            | Trace => {}
             Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
                 each(a);
                 each(b);

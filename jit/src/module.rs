@@ -117,6 +117,7 @@ impl Piece {
 pub struct ProgramCompiler {
     program: Arc<Program>,
     mode: Mode,
+    trace: bool,
     magic: Magic,
     facts: PackageFacts,
     /// Analysed entry forms before inlining; an error text for functions that are not compiled.
@@ -151,12 +152,19 @@ impl From<ModuleError> for CompileError {
 }
 
 impl ProgramCompiler {
-    /// Analyses a program. `fixed_literals`: addresses of literals may be written into the code.
-    pub fn new(program: Arc<Program>, mode: Mode, limits: Limits, fixed_literals: bool) -> Self {
+    /// Analyses a program. `trace`: the code reports every instruction. `fixed_literals`: addresses of
+    /// literals may be written into the code.
+    pub fn new(
+        program: Arc<Program>,
+        mode: Mode,
+        limits: Limits,
+        trace: bool,
+        fixed_literals: bool,
+    ) -> Self {
         let sources: Vec<Option<Source<'_>>> = program
             .functions
             .iter()
-            .map(|function| function.bytecode().map(Source::from))
+            .map(|function| Some(source(function.bytecode()?, trace)))
             .collect();
         let magic = package::magic(sources.iter().flatten().copied());
         let base = ProgramFacts { program: &program, magic };
@@ -172,12 +180,13 @@ impl ProgramCompiler {
                 }
                 let passed = facts.passed(function.id);
                 let entry =
-                    forms::entry_form(body.into(), function.id, mode, &with_returns, passed);
+                    forms::entry_form(source(body, trace), function.id, mode, &with_returns, passed);
                 Some(entry.map_err(|error| error.to_string()))
             })
             .collect();
         ProgramCompiler {
             mode,
+            trace,
             magic,
             facts,
             entries,
@@ -259,7 +268,7 @@ impl ProgramCompiler {
             ir::Form::Entry => (entry.function.clone(), self.facts.passed(func)),
             ir::Form::Resume => {
                 let resume =
-                    forms::resume_form(body.into(), func, self.mode, &facts, &entry.resume);
+                    forms::resume_form(source(body, self.trace), func, self.mode, &facts, &entry.resume);
                 let function = resume.map_err(|error| CompileError(error.to_string()))?;
                 (function, crate::infer::Passed::ANYTHING)
             }
@@ -346,6 +355,10 @@ impl ProgramCompiler {
             None => Ok(function.display().to_string()),
         }
     }
+}
+
+fn source(body: &Bytecode, trace: bool) -> Source<'_> {
+    Source { trace, ..body.into() }
 }
 
 /// Parameters of a bytecode function, and whether `this` comes before them.

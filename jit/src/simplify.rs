@@ -340,7 +340,8 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
         | Op::Select { .. }
         | Op::Yield { .. }
         | Op::Safepoint { .. }
-        | Op::Charge { .. } => false,
+        | Op::Charge { .. }
+        | Op::Trace => false,
     }
 }
 

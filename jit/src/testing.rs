@@ -54,6 +54,7 @@ impl Unit {
             layout: &self.layout,
             params: self.params,
             flow: &self.flow,
+            trace: false,
         }
     }
 }

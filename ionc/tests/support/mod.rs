@@ -52,6 +52,8 @@ impl Setting {
             preempt: self.preempt,
             timeslice: self.timeslice,
             stress_collect: self.stress,
+            // A function that is not compiled would be interpreted: a test must see that.
+            strict_compile: true,
             ..base.clone()
         }
     }

@@ -206,6 +206,10 @@ impl<'a> Lower<'a, '_> {
             Op::Charge { cost } => {
                 self.charge(*cost);
             }
+            Op::Trace => {
+                let place = self.place(inst.frame, inst.pc);
+                self.call_helper(Helper::trace, &[place]);
+            }
         }
     }
 

@@ -808,7 +808,7 @@ fn trace(process: &Process, at: &Cursor<'_>) {
 pub(crate) fn trace_at(process: &Process, id: FuncId, pc: u32) {
     let function = process.program().function(id);
     let instr = function.bytecode().and_then(|body| body.instrs.get(pc as usize));
-    let text = instr.map_or_else(|| "(implicit return)".to_owned(), |instr| instr.to_string());
+    let Some(instr) = instr else { return };
     let name = function.qualified_name();
-    process.system().trace(|| format!("process {} {name}:{pc} {text}", process.number));
+    process.system().trace(|| format!("process {} {name}:{pc} {instr}", process.number));
 }
