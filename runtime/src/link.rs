@@ -394,9 +394,7 @@ fn frame_layout(instrs: &[Instr], konsts: &[Option<Konst>]) -> FrameLayout {
             _ => {}
         }
     }
-    // Registers are at most 65535, so the hidden ones could overflow u16 only in a function that
-    // uses nearly all of them and captures much; then cells are shared with `this`'s neighbours no
-    // more: such a function has no cells and captures current values.
+    // The verifier counts the hidden registers too, so all numbers fit into u16.
     let this = sees_this.then_some(used as u16);
     let mut next = used + u32::from(sees_this);
     let first_cell = next as u16;

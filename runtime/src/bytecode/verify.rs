@@ -10,7 +10,7 @@ use super::constant::{ConstValue, MAX_DEPTH, Pattern};
 use super::near::hint;
 use super::operand::Visitor;
 use super::ops::{Offset, Reg};
-use super::{Body, Function};
+use super::{Body, Function, Instr};
 use std::fmt;
 
 mod package;
@@ -18,7 +18,10 @@ mod package;
 pub use package::{Report, Warning, WarningKind, verify_package};
 
 /// Most registers a function may have.
-pub const MAX_REGISTERS: u32 = 65535;
+pub const MAX_REGISTERS: u32 = 65000;
+
+/// Most registers of a frame, counting one for the bound object and one for each capture.
+const MAX_FRAME: u64 = 65535;
 
 /// Most registers a list operand may name.
 pub const MAX_LIST: usize = 65535;
@@ -239,6 +242,15 @@ pub fn verify_function(function: &Function) -> Result<(), VerifyError> {
     };
     if code.len() > MAX_INSTRUCTIONS {
         return Err(fail(None, VerifyErrorKind::TooManyInstructions(code.len())));
+    }
+    // Each captured name may need a register of its own, and so may the bound object.
+    let captured = code.iter().map(|instr| match instr {
+        Instr::MakeClosure { captures, .. } => captures.0.len() as u64,
+        _ => 0,
+    });
+    let with_hidden = registers.saturating_add(captured.sum::<u64>()).saturating_add(1);
+    if with_hidden > MAX_FRAME {
+        return Err(fail(None, VerifyErrorKind::TooManyRegisters(with_hidden)));
     }
     for (index, instr) in code.iter().enumerate() {
         let mut checker = Checker {
