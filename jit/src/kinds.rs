@@ -222,6 +222,11 @@ impl Magic {
         Magic(at.map_or(0, |at| 1 << at))
     }
 
+    /// Are all of `other` in this set?
+    pub const fn contains(self, other: Magic) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// The methods of both sets.
     pub const fn union(self, other: Magic) -> Magic {
         Magic(self.0 | other.0)

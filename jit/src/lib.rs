@@ -12,6 +12,7 @@ pub mod code;
 pub mod driver;
 pub mod dump;
 pub mod forms;
+pub mod guess;
 pub mod infer;
 pub mod inline;
 pub mod ir;

@@ -7,6 +7,7 @@
 use crate::abi;
 use crate::build::Source;
 use crate::forms::{self, Entry};
+use crate::guess::{Guess, Guesses};
 use crate::inline::{self, Limits};
 use crate::ir;
 use crate::kinds::{Callee, Facts, Kinds, Magic};
@@ -21,8 +22,10 @@ use cranelift_module::{FuncId as ClifFuncId, Linkage, Module, ModuleError};
 use ion_runtime::helpers::Helper;
 use ion_runtime::link::Template;
 use ion_runtime::object::Kind;
+use ion_runtime::object::shape::ShapeTable;
 use ion_runtime::program::{Bytecode, Code, FuncId, NativeId, Program};
-use ion_runtime::value::Value;
+use ion_runtime::value::{Atom, Value};
+use ion_runtime::vm::Linked;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -120,6 +123,8 @@ pub struct ProgramCompiler {
     trace: bool,
     magic: Magic,
     facts: PackageFacts,
+    shapes: Arc<ShapeTable>,
+    guesses: Guesses,
     /// Analysed entry forms before inlining; an error text for functions that are not compiled.
     entries: Vec<Option<Result<Entry, String>>>,
     limits: Limits,
@@ -155,12 +160,14 @@ impl ProgramCompiler {
     /// Analyses a program. `trace`: the code reports every instruction. `fixed_literals`: addresses of
     /// literals may be written into the code.
     pub fn new(
-        program: Arc<Program>,
+        linked: &Linked,
         mode: Mode,
         limits: Limits,
         trace: bool,
         fixed_literals: bool,
     ) -> Self {
+        let (program, shapes) = (linked.program.clone(), linked.shapes.clone());
+        let guesses = Guesses::new(&program, &shapes);
         let sources: Vec<Option<Source<'_>>> = program
             .functions
             .iter()
@@ -188,6 +195,8 @@ impl ProgramCompiler {
             mode,
             trace,
             magic,
+            shapes,
+            guesses,
             facts,
             entries,
             limits,
@@ -437,5 +446,17 @@ impl Linker for ModuleLinker<'_> {
 
     fn literals_are_fixed(&self) -> bool {
         self.compiler.fixed_literals
+    }
+
+    fn shapes(&self) -> &ShapeTable {
+        &self.compiler.shapes
+    }
+
+    fn guesses(&self, key: Atom) -> &[Guess] {
+        self.compiler.guesses.of(key)
+    }
+
+    fn has_setattr(&self) -> bool {
+        self.compiler.magic.contains(Magic::named("__setattr__"))
     }
 }

@@ -9,6 +9,7 @@
 
 mod actor;
 mod arith;
+mod build;
 mod call;
 mod compare;
 mod control;
@@ -19,6 +20,7 @@ pub use stubs::{lower_cold_stub, lower_enter, lower_list_entry, lower_missing};
 
 use crate::abi;
 use crate::cfg;
+use crate::guess::Guess;
 use crate::ir::{self, BlockId, Constant, FrameId, InstId, Op, StateId, Target, ValueId};
 use crate::kinds::Repr;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -31,7 +33,8 @@ use cranelift_frontend::FunctionBuilder;
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 use ion_runtime::program::{FuncId, Program};
-use ion_runtime::value::bits;
+use ion_runtime::object::shape::ShapeTable;
+use ion_runtime::value::{Atom, bits};
 use rustc_hash::FxHashMap;
 
 /// Memory accesses of compiled code: addresses that are always good.
@@ -53,6 +56,15 @@ pub trait Linker {
 
     /// The address of an immortal literal may be written into the code.
     fn literals_are_fixed(&self) -> bool;
+
+    /// The shapes of the system.
+    fn shapes(&self) -> &ShapeTable;
+
+    /// Shapes that objects with a property of this name probably have.
+    fn guesses(&self, key: Atom) -> &[Guess];
+
+    /// May objects have a `__setattr__`?
+    fn has_setattr(&self) -> bool;
 }
 
 /// A function being lowered.
