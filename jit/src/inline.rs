@@ -31,7 +31,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { body: 50, growth: 500, recursion: 2 }
+        Limits { body: 40, growth: 160, recursion: 2 }
     }
 }
 

@@ -43,16 +43,11 @@ impl Lower<'_, '_> {
             let result = self.b.ins().fcmp(float_condition(op), a, b);
             return self.give(id, result);
         }
-        // One side is an immediate of its own kind and the other can be neither a text nor an
-        // object that defines equality.
-        let one_sided = |one: Kinds, other: Kinds| {
-            BY_BITS.contains(one) && !other.intersects(Kinds::OBJECT | Kinds::STRING)
-        };
-        if equality && (one_sided(a_kinds, b_kinds) || one_sided(b_kinds, a_kinds)) {
-            let (a, b) = (self.bits(a), self.bits(b));
-            let condition = if op == CompareOp::Equal { IntCC::Equal } else { IntCC::NotEqual };
-            let result = self.b.ins().icmp(condition, a, b);
-            return self.give(id, result);
+        if equality && BY_BITS.contains(a_kinds) {
+            return self.equal_to_immediate(id, op, a, b);
+        }
+        if equality && BY_BITS.contains(b_kinds) {
+            return self.equal_to_immediate(id, op, b, a);
         }
         let both = a_kinds.intersects(Kinds::NUMBER) && b_kinds.intersects(Kinds::NUMBER);
         if !both {
@@ -71,6 +66,42 @@ impl Lower<'_, '_> {
         let result = self.b.ins().fcmp(float_condition(op), x, y);
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(slow);
+        let (op, a, b) = (self.word(code(op)), self.bits(a), self.bits(b));
+        self.call_cold(Helper::compare, &[op, a, b]);
+        self.check_cold_status(id);
+        let result = self.result_bits();
+        let result = self.from_bits(result, Repr::Bool);
+        self.b.ins().jump(join, &[BlockArg::Value(result)]);
+        self.b.switch_to_block(join);
+        self.give(id, joined);
+    }
+
+    /// Compares with `one`, an immediate of a kind whose values are equal if their bits are. Only a
+    /// heap object can be equal to it all the same: a text to an atom, an object that defines equality.
+    fn equal_to_immediate(&mut self, id: InstId, op: CompareOp, one: ValueId, other: ValueId) {
+        let may_be_text = self.f.kinds(one).intersects(Kinds::ATOM)
+            && self.f.kinds(other).intersects(Kinds::STRING);
+        let may_call = self.f.inst(id).after.is_some();
+        let (x, y) = (self.bits(one), self.bits(other));
+        let condition = if op == CompareOp::Equal { IntCC::Equal } else { IntCC::NotEqual };
+        let result = self.b.ins().icmp(condition, x, y);
+        if !may_be_text && !may_call {
+            return self.give(id, result);
+        }
+        let top = self.b.ins().ushr_imm_u(y, 48);
+        let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
+        let join = self.b.create_block();
+        let joined = self.b.append_block_param(join, types::I8);
+        let slow = self.b.create_block();
+        self.b.set_cold_block(slow);
+        self.b.ins().brif(is_pointer, slow, &[], join, &[BlockArg::Value(result)]);
+        self.b.switch_to_block(slow);
+        // The operation asks the left operand first.
+        let inst = self.f.inst(id);
+        let (a, b) = match inst.op {
+            crate::ir::Op::Compare { a, b, .. } => (a, b),
+            _ => (one, other),
+        };
         let (op, a, b) = (self.word(code(op)), self.bits(a), self.bits(b));
         self.call_cold(Helper::compare, &[op, a, b]);
         self.check_cold_status(id);

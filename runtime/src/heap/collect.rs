@@ -29,29 +29,30 @@ pub(crate) fn object_size(object: *const u8) -> usize {
     ((bytes + 7) & !7).max(16)
 }
 
-/// Calls `field` on each value in an object, and `storage` on the offset of each raw address.
-fn visit_fields(object: *mut u8, mut field: impl FnMut(usize), mut storage: impl FnMut(usize)) {
-    let head = header(object);
-    let aux = head.aux as usize;
-    match head.tag & tag::MASK {
-        tag::STRING | tag::SHARED | tag::COMPLEX => {}
-        tag::ROPE => {
-            field(16);
-            field(24);
-        }
-        tag::TUPLE | tag::SLOTS => (0..aux).for_each(|i| field(8 + 8 * i)),
-        tag::ARRAY => storage(offset::ARRAY_SLOTS),
-        tag::CLOSURE => {
-            field(offset::CLOSURE_THIS);
-            (0..aux).for_each(|i| field(offset::CLOSURE_CAPTURES + 8 * i));
-        }
-        tag::DICT => dict::visit(object, field),
-        _ => {
-            field(offset::OBJECT_PROTO);
-            storage(offset::OBJECT_OVERFLOW);
-            (0..aux).for_each(|i| field(offset::OBJECT_SLOTS + 8 * i));
-        }
-    }
+/// Where the values of an object are: a row of words, and single ones.
+struct Fields {
+    /// Offset of the first value of the row.
+    row: usize,
+    /// Values in the row.
+    count: usize,
+    /// Offset of a further value, or 0.
+    single: usize,
+    /// Offset of a raw address of storage, or 0.
+    storage: usize,
+}
+
+#[inline(always)]
+fn fields(tag: u32, aux: usize) -> Fields {
+    let (row, count, single, storage) = match tag & tag::MASK {
+        tag::STRING | tag::SHARED | tag::COMPLEX | tag::DICT => (0, 0, 0, 0),
+        tag::ROPE => (16, 2, 0, 0),
+        tag::TUPLE | tag::SLOTS => (8, aux, 0, 0),
+        tag::ARRAY => (0, 0, 0, offset::ARRAY_SLOTS),
+        // The captures follow `this`.
+        tag::CLOSURE => (offset::CLOSURE_THIS, aux + 1, 0, 0),
+        _ => (offset::OBJECT_SLOTS, aux, offset::OBJECT_PROTO, offset::OBJECT_OVERFLOW),
+    };
+    Fields { row, count, single, storage }
 }
 
 /// One run of the algorithm. `COPY`: the source stays as it is.
@@ -136,26 +137,35 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
         write_word(object, 8, to as u64);
     }
 
+    #[inline]
     fn scan_object(&mut self, object: *mut u8) {
-        // Two passes because both closures need the mover.
-        let mover = std::cell::RefCell::new(self);
-        visit_fields(
-            object,
-            |at| {
-                let value = read_value(object, at);
-                if value.is_pointer() {
-                    write_value(object, at, mover.borrow_mut().value(value));
-                }
-            },
-            |at| {
-                let storage = read_word(object, at) as *mut u8;
-                if !storage.is_null() {
-                    let moved = mover.borrow_mut().object(storage);
-                    let moved = moved.as_pointer().expect("storage moves to storage");
-                    write_word(object, at, moved as u64);
-                }
-            },
-        );
+        let head = header(object);
+        if head.tag & tag::MASK == tag::DICT {
+            return dict::visit(object, |at| self.scan_field(object, at));
+        }
+        let fields = fields(head.tag, head.aux as usize);
+        for i in 0..fields.count {
+            self.scan_field(object, fields.row + 8 * i);
+        }
+        if fields.single != 0 {
+            self.scan_field(object, fields.single);
+        }
+        if fields.storage != 0 {
+            let storage = read_word(object, fields.storage) as *mut u8;
+            if !storage.is_null() {
+                let moved = self.object(storage).as_pointer().unwrap_or(storage);
+                write_word(object, fields.storage, moved as u64);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn scan_field(&mut self, object: *mut u8, at: usize) {
+        let value = read_value(object, at);
+        if let Some(target) = value.as_pointer() {
+            let moved = self.object(target);
+            write_value(object, at, moved);
+        }
     }
 
     /// Scans everything reached, until nothing new is.
@@ -263,17 +273,21 @@ impl Heap {
                 let bytes = unsafe { std::slice::from_raw_parts(bytes, head.aux as usize) };
                 assert!(std::str::from_utf8(bytes).is_ok(), "strings are UTF-8");
             }
-            let found = std::cell::RefCell::new(&mut work);
-            visit_fields(
-                object,
-                |at| found.borrow_mut().push(read_value(object, at)),
-                |at| {
-                    let storage = read_word(object, at) as *const u8;
-                    if !storage.is_null() {
-                        found.borrow_mut().push(Value::pointer(storage));
-                    }
-                },
-            );
+            if kind == tag::DICT {
+                dict::visit(object, |at| work.push(read_value(object, at)));
+                continue;
+            }
+            let fields = fields(head.tag, head.aux as usize);
+            work.extend((0..fields.count).map(|i| read_value(object, fields.row + 8 * i)));
+            if fields.single != 0 {
+                work.push(read_value(object, fields.single));
+            }
+            if fields.storage != 0 {
+                let storage = read_word(object, fields.storage) as *const u8;
+                if !storage.is_null() {
+                    work.push(Value::pointer(storage));
+                }
+            }
         }
     }
 }

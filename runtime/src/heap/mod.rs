@@ -131,6 +131,9 @@ pub struct Heap {
 /// A collection is not asked for before this many bytes are in use.
 const FIRST_THRESHOLD: usize = 256 << 10;
 
+/// Heaps of more live bytes than this grow more slowly between collections.
+const LARGE_HEAP: usize = 64 << 20;
+
 impl Heap {
     /// An empty heap that may keep `limit` bytes alive. Takes no memory yet.
     pub fn new(limit: usize) -> Heap {
@@ -193,7 +196,10 @@ impl Heap {
 
     /// Sets when the next collection is due, after one that left `live` bytes.
     fn set_threshold(&mut self, live: usize) {
-        self.threshold = (live * 2).max(FIRST_THRESHOLD).min(self.limit.max(live));
+        // A copying collection costs what is alive: the more may be allocated in between, the less it
+        // weighs. Large heaps give up some of that for memory.
+        let factor = if live < LARGE_HEAP { 3 } else { 2 };
+        self.threshold = (live * factor).max(FIRST_THRESHOLD).min(self.limit.max(live));
     }
 }
 

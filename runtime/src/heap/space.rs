@@ -75,6 +75,52 @@ fn allocate(size: usize) -> *mut u8 {
     block
 }
 
+/// Chunks of the largest size that this thread keeps for reuse: collections give back and take many,
+/// and the system would have to clear the pages each time.
+mod pool {
+    use super::{MAX_CHUNK, allocate, dealloc, layout};
+    use std::cell::RefCell;
+
+    /// Most chunks that a thread keeps.
+    const MAX_KEPT: usize = 64;
+
+    struct Pool(Vec<*mut u8>);
+
+    impl Drop for Pool {
+        fn drop(&mut self) {
+            for block in self.0.drain(..) {
+                // SAFETY: only blocks of `allocate(MAX_CHUNK)` get here, each once.
+                unsafe { dealloc(block, layout(MAX_CHUNK)) };
+            }
+        }
+    }
+
+    thread_local! {
+        static POOL: RefCell<Pool> = const { RefCell::new(Pool(Vec::new())) };
+    }
+
+    pub(super) fn take() -> *mut u8 {
+        let kept = POOL.try_with(|pool| pool.borrow_mut().0.pop()).ok().flatten();
+        kept.unwrap_or_else(|| allocate(MAX_CHUNK))
+    }
+
+    /// Takes back a block of `MAX_CHUNK` bytes.
+    pub(super) fn give(block: *mut u8) {
+        let kept = POOL.try_with(|pool| {
+            let pool = &mut pool.borrow_mut().0;
+            let room = pool.len() < MAX_KEPT;
+            if room {
+                pool.push(block);
+            }
+            room
+        });
+        if kept != Ok(true) {
+            // SAFETY: the caller gives up a block of `allocate(MAX_CHUNK)`.
+            unsafe { dealloc(block, layout(MAX_CHUNK)) };
+        }
+    }
+}
+
 impl Space {
     /// An empty space; takes no memory.
     pub const fn new() -> Space {
@@ -124,7 +170,7 @@ impl Space {
     fn new_chunk(&mut self, bytes: usize) {
         let size = (self.used.clamp(FIRST_CHUNK, MAX_CHUNK)).max(bytes + CHUNK_HEAD);
         self.retire();
-        let block = allocate(size);
+        let block = if size == MAX_CHUNK { pool::take() } else { allocate(size) };
         let chunk = block.cast::<Chunk>();
         // SAFETY: the block is fresh, aligned to 8 and longer than the head.
         unsafe {
@@ -276,7 +322,10 @@ impl Space {
             // SAFETY: the list is owned; each chunk is freed once.
             unsafe {
                 let next = (*chunk).next;
-                dealloc(chunk.cast(), layout((*chunk).size));
+                match (*chunk).size {
+                    MAX_CHUNK => pool::give(chunk.cast()),
+                    size => dealloc(chunk.cast(), layout(size)),
+                }
                 chunk = next;
             }
         }
