@@ -8,6 +8,7 @@
 //! | [`engine`] | which engines there are |
 //! | [`output`] | standard output that survives closed pipes |
 //! | [`failure`] | the one line and the exit status that a command fails with |
+//! | [`differential`] | programs under every engine and setting, compared |
 //! | [`samples`] | programs that come with `ionc` |
 //!
 //! ```
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod differential;
 pub mod engine;
 pub mod failure;
 pub mod load;

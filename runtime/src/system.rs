@@ -43,6 +43,8 @@ pub struct Config {
     pub max_heap: usize,
     /// Most processes at one time.
     pub max_processes: usize,
+    /// Time slices after which the run is cut off and what still runs is killed (testing).
+    pub max_slices: u64,
     /// Seed of everything random; the schedule of one worker does not depend on it.
     pub seed: u64,
     /// Trace spawns, sends, receives, scheduling and instructions on standard error.
@@ -67,6 +69,7 @@ impl Default for Config {
             engine: Engine::Interp,
             max_heap: DEFAULT_MAX_HEAP,
             max_processes: 1 << 24,
+            max_slices: u64::MAX,
             seed: 0,
             debug: false,
             stress_collect: false,

@@ -1,6 +1,7 @@
 //! The subcommands, one per file: arguments, then one function that does it.
 
 pub mod asm;
+pub mod diff;
 pub mod dis;
 pub mod info;
 pub mod natives;

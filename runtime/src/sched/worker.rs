@@ -192,9 +192,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Runs until nothing can run any more and no timer is pending.
+    /// Runs until nothing can run any more and no timer is pending, or the run is cut off.
     pub(crate) fn run(&self) -> RunEnd {
-        loop {
+        while !self.cut_off() {
             self.fire_timers();
             while let Some(pid) = self.next_runnable() {
                 self.run_process(pid);
@@ -202,6 +202,7 @@ impl Worker {
             }
             let first = self.timers.borrow().peek().copied();
             match first {
+                _ if self.cut_off() => break,
                 Some(Reverse((deadline, _, pid))) => {
                     if !self.system.table.is_alive(pid) {
                         self.timers.borrow_mut().pop();
@@ -219,14 +220,20 @@ impl Worker {
         self.flush();
         let (main, result) = match self.main_end.borrow_mut().take() {
             Some((reason, result)) => (Some(reason), result),
-            None => (None, None),
+            None => (self.cut_off().then_some(ExitReason::Killed), None),
         };
         self.system.counters.messages.fetch_add(self.messages.get(), Ordering::Relaxed);
         RunEnd { main, result }
     }
 
+    /// The next runnable process; none once the run is cut off.
     fn next_runnable(&self) -> Option<Pid> {
-        self.queue.borrow_mut().pop_front()
+        if self.cut_off() { None } else { self.queue.borrow_mut().pop_front() }
+    }
+
+    /// Have all the slices been handed out that the run may use?
+    fn cut_off(&self) -> bool {
+        self.system.counters.slices.load(Ordering::Relaxed) >= self.system.config.max_slices
     }
 
     fn flush(&self) {
