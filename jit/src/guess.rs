@@ -5,9 +5,10 @@
 //! runtime about any other. A guess is only ever checked, never relied on.
 
 use ion_runtime::bytecode::Access;
-use ion_runtime::link::Template;
+use crate::ir;
+use ion_runtime::link::{Source, Template};
 use ion_runtime::object::shape::{Property, ShapeId, ShapeTable};
-use ion_runtime::program::Program;
+use ion_runtime::program::{FuncId, Program};
 use ion_runtime::value::Atom;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -26,6 +27,7 @@ pub struct Guess {
 #[derive(Debug, Default)]
 pub struct Guesses {
     by_key: FxHashMap<Atom, Vec<Guess>>,
+    methods: FxHashMap<Atom, Vec<FuncId>>,
 }
 
 impl Guesses {
@@ -50,6 +52,46 @@ impl Guesses {
             }
         }
         guesses
+    }
+
+    /// Notes the functions that the code of `function` puts into objects.
+    pub fn add_methods(&mut self, function: &ir::Function, program: &Program) {
+        let known = |value| function.as_constant(value).and_then(|constant| constant.value.as_function());
+        for inst in &function.insts {
+            match &inst.op {
+                ir::Op::NewObject { values } => {
+                    let func = function.frames[inst.frame.index()].func;
+                    let body = program.function(func).bytecode();
+                    let Some(plan) = body.and_then(|body| body.literals.objects.get(&inst.pc)) else {
+                        continue;
+                    };
+                    let from_registers =
+                        plan.properties.iter().filter(|(_, source)| matches!(source, Source::Reg(_)));
+                    for ((property, _), value) in from_registers.zip(values) {
+                        known(*value).into_iter().for_each(|func| self.add_method(property.key, func));
+                    }
+                }
+                ir::Op::SetProp { key, value, .. } => {
+                    let key = function.as_constant(*key).and_then(|key| key.value.as_atom());
+                    if let (Some(key), Some(func)) = (key, known(*value)) {
+                        self.add_method(key, func);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn add_method(&mut self, key: Atom, func: FuncId) {
+        let methods = self.methods.entry(key).or_default();
+        if !methods.contains(&func) {
+            methods.push(func);
+        }
+    }
+
+    /// The functions that objects probably have under this name.
+    pub fn methods(&self, key: Atom) -> &[FuncId] {
+        self.methods.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// The shapes that have a property of this name.

@@ -28,6 +28,7 @@ use ion_runtime::value::{Atom, Value};
 use ion_runtime::vm::Linked;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// What the runtime knows about a program, for inference.
 pub struct ProgramFacts<'a> {
@@ -125,6 +126,8 @@ pub struct ProgramCompiler {
     facts: PackageFacts,
     shapes: Arc<ShapeTable>,
     guesses: Guesses,
+    /// Memory of method caches, which the code refers to by address.
+    cells: Vec<Box<AtomicU64>>,
     /// Analysed entry forms before inlining; an error text for functions that are not compiled.
     entries: Vec<Option<Result<Entry, String>>>,
     limits: Limits,
@@ -167,7 +170,6 @@ impl ProgramCompiler {
         fixed_literals: bool,
     ) -> Self {
         let (program, shapes) = (linked.program.clone(), linked.shapes.clone());
-        let guesses = Guesses::new(&program, &shapes);
         let sources: Vec<Option<Source<'_>>> = program
             .functions
             .iter()
@@ -177,7 +179,7 @@ impl ProgramCompiler {
         let base = ProgramFacts { program: &program, magic };
         let facts = package::analyse(&sources, &[Root::entry(program.entry)], &base);
         let with_returns = WithReturns { base: &base, package: &facts };
-        let entries = program
+        let entries: Vec<Option<Result<Entry, String>>> = program
             .functions
             .iter()
             .map(|function| {
@@ -191,7 +193,13 @@ impl ProgramCompiler {
                 Some(entry.map_err(|error| error.to_string()))
             })
             .collect();
+        let mut guesses = Guesses::new(&program, &shapes);
+        let analysed: &Vec<Option<Result<Entry, String>>> = &entries;
+        for entry in analysed.iter().flatten().flatten() {
+            guesses.add_methods(&entry.function, &program);
+        }
         ProgramCompiler {
+            cells: Vec::new(),
             mode,
             trace,
             magic,
@@ -454,6 +462,20 @@ impl Linker for ModuleLinker<'_> {
 
     fn guesses(&self, key: Atom) -> &[Guess] {
         self.compiler.guesses.of(key)
+    }
+
+    fn methods(&self, key: Atom) -> &[FuncId] {
+        self.compiler.guesses.methods(key)
+    }
+
+    fn cell(&mut self) -> Option<u64> {
+        if !self.compiler.fixed_literals {
+            return None;
+        }
+        let cell = Box::new(AtomicU64::new(0));
+        let address = &raw const *cell as u64;
+        self.compiler.cells.push(cell);
+        Some(address)
     }
 
     fn has_setattr(&self) -> bool {

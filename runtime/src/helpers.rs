@@ -49,6 +49,10 @@ macro_rules! ion_helpers {
             /// Calls `function` with `count` arguments at `args`. Returns a status, or, for a function to
             /// enter, the address of its entry for argument lists; the list is at `result`.
             call(function, args, count);
+            /// As `get_prop`, and fills the method cache at `cache`, see [`crate::ops::property::method_word`].
+            get_method(object, key, this, cache);
+            /// As `call`, with `this` for a function that is not bound.
+            call_method(function, this, args, count);
             /// Calls a library function.
             call_native(native, args, count);
             /// A new process.
@@ -305,15 +309,35 @@ mod body {
         finish_outcome(process, result)
     }
 
+    pub(super) fn get_method(process: &mut Process, object: u64, key: u64, this: u64, cache: u64) -> u64 {
+        let word = property::method_word(process.system(), value(object), value(key));
+        if let Some(word) = word {
+            // SAFETY: compiled code passes the address of a cache that lives as long as the code.
+            let cache = unsafe { &*(cache as *const std::sync::atomic::AtomicU64) };
+            cache.store(word, std::sync::atomic::Ordering::Relaxed);
+        }
+        get_prop(process, object, key, this)
+    }
+
     pub(super) fn call(process: &mut Process, function: u64, args: u64, count: u64) -> u64 {
-        let (function, args) = (value(function), list(args, count));
-        match call::target(process, function, Value::UNDEFINED) {
+        call_method(process, function, Value::UNDEFINED.to_bits(), args, count)
+    }
+
+    pub(super) fn call_method(
+        process: &mut Process,
+        function: u64,
+        this: u64,
+        args: u64,
+        count: u64,
+    ) -> u64 {
+        let (function, this, args) = (value(function), value(this), list(args, count));
+        match call::target(process, function, this) {
             Err(trap) => unwind(process, Unwound::Trap(trap)),
             Ok(Target::Native(_)) => {
                 // Unlike `call_native`, this one charges: the caller does not know what it calls.
                 let worker = process.worker();
                 let cost = worker.call_cost();
-                match call::start(process, Some(&mut worker.records.borrow_mut()), function, Value::UNDEFINED, args) {
+                match call::start(process, Some(&mut worker.records.borrow_mut()), function, this, args) {
                     Ok(started) => {
                         process.heap.fuel -= cost;
                         match started {
@@ -328,7 +352,7 @@ mod body {
                 let worker = process.worker();
                 let Some(entry) = worker.list_entry(id) else {
                     let started =
-                        call::start(process, Some(&mut worker.records.borrow_mut()), function, Value::UNDEFINED, args);
+                        call::start(process, Some(&mut worker.records.borrow_mut()), function, this, args);
                     return match started {
                         Ok(started) => {
                             process.heap.fuel -= worker.call_cost();

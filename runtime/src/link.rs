@@ -73,9 +73,11 @@ pub enum Source {
 pub struct ObjectPlan {
     /// Properties as written.
     pub properties: Vec<(Property, Source)>,
-    /// The shape, if the keys are distinct, none is `__proto__`, and there are not too many:
-    /// then property `i` goes to slot `i`.
+    /// The shape, if the keys are distinct and not too many: then the properties other than `proto`
+    /// go to the slots in their order.
     pub shape: Option<ShapeId>,
+    /// Which of the properties is `__proto__`; `shape` holds only if its value is an object.
+    pub proto: Option<usize>,
 }
 
 impl ObjectPlan {
@@ -354,12 +356,15 @@ impl Linker<'_> {
             })
             .collect();
         let mut keys = FxHashSet::default();
-        let plain = properties
+        let distinct = properties.iter().all(|(property, _)| keys.insert(property.key));
+        let proto = properties.iter().position(|(property, _)| property.key == known::proto);
+        let list: Vec<_> = properties
             .iter()
-            .all(|(property, _)| property.key != known::proto && keys.insert(property.key));
-        let list: Vec<_> = properties.iter().map(|(property, _)| *property).collect();
-        let shape = if plain { self.shapes.of_literal(&list) } else { None };
-        ObjectPlan { properties, shape }
+            .map(|(property, _)| *property)
+            .filter(|property| property.key != known::proto)
+            .collect();
+        let shape = if distinct { self.shapes.of_literal(&list) } else { None };
+        ObjectPlan { properties, shape, proto }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::differential::suite::{self, CaseKind, Plan, Report};
 use crate::failure::Failure;
 use crate::output;
 use clap::ValueEnum;
+use ion_runtime::bytecode::{Style, disassemble_package};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,6 +59,9 @@ pub struct Args {
     /// The processes of PACK race: compare only within one mode and timeslice
     #[arg(long, requires = "pack")]
     racy: bool,
+    /// Only print the random program of the seed
+    #[arg(long)]
+    show: bool,
     /// Serve a parent process
     #[arg(long, hide = true)]
     child: bool,
@@ -90,6 +94,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(pack) = &args.pack {
         return one(pack, args.racy);
+    }
+    if args.show {
+        let package = crate::differential::generate::program(args.seed).package;
+        output::print(&disassemble_package(&package, Style::Lossless));
+        return Ok(());
     }
     let program = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
     let kinds = args.suite.iter().map(|kind| match kind {

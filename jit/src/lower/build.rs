@@ -118,7 +118,16 @@ impl<'a> Lower<'a, '_> {
             Word::Constant(0),
         ];
         let mut values = values.iter();
-        for (_, source) in &plan.properties {
+        for (at, (_, source)) in plan.properties.iter().enumerate() {
+            if plan.proto == Some(at) {
+                let Source::Reg(_) = source else { return None };
+                let proto = *values.next()?;
+                if self.f.kinds(proto) != Kinds::OBJECT {
+                    return None;
+                }
+                words[1] = Word::Value(proto);
+                continue;
+            }
             words.push(match source {
                 Source::Reg(_) => Word::Value(*values.next()?),
                 Source::Const(Template::Value(value))

@@ -2,14 +2,18 @@
 
 use super::{Lower, TRUSTED};
 use crate::abi;
-use crate::ir::{InstId, ValueId};
-use crate::kinds::Repr;
+use crate::ir::{BlockId, InstId, Op, ValueId};
+use crate::kinds::{Kinds, Repr};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 use ion_runtime::program::{FuncId, NativeId};
 use ion_runtime::value::bits;
+use rustc_hash::FxHashMap;
+
+/// Most functions that a method call checks for one after the other.
+const MAX_METHODS: usize = 4;
 
 impl Lower<'_, '_> {
     fn undefined(&mut self) -> Value {
@@ -42,14 +46,86 @@ impl Lower<'_, '_> {
         }
     }
 
+    /// Finds reads of properties whose only use is a call behind them in the same block: there the
+    /// function need not be bound.
+    pub(super) fn find_method_calls(&mut self, order: &[BlockId]) {
+        let uses = self.f.use_counts();
+        for &block in order {
+            let mut reads: FxHashMap<ValueId, InstId> = FxHashMap::default();
+            for &id in &self.f.block(block).insts {
+                let inst = self.f.inst(id);
+                match (&inst.op, inst.result) {
+                    (Op::GetProp { .. }, Some(result)) if uses[result.index()] == 1 => {
+                        reads.insert(result, id);
+                    }
+                    (Op::CallValue { function, args }, _) if !args.contains(function) => {
+                        let Some(&read) = reads.get(function) else { continue };
+                        let Op::GetProp { object, key, .. } = self.f.inst(read).op else { continue };
+                        let name = self.f.as_constant(key).and_then(|key| key.value.as_atom());
+                        if name.is_some() && self.f.kinds(object).intersects(Kinds::OBJECT) {
+                            self.methods.insert(read, object);
+                            self.receivers.insert(id, (object, name));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Goes to `join` with what a direct call of `func` gives.
+    fn call_direct(&mut self, id: InstId, func: FuncId, this: Value, args: &[ValueId], join: Block) {
+        let (params, takes_this) = self.linker.params(func);
+        let mut passed = Vec::with_capacity(params + 1);
+        if takes_this {
+            passed.push(this);
+        }
+        for at in 0..params {
+            let arg = match args.get(at) {
+                Some(&arg) => self.float(arg),
+                None => self.undefined(),
+            };
+            passed.push(arg);
+        }
+        let callee = self.callee(func);
+        let call = self.b.ins().call(callee, &passed);
+        let (status, value) = {
+            let results = self.b.inst_results(call);
+            (results[0], results[1])
+        };
+        self.check_status(id, status);
+        self.b.ins().jump(join, &[BlockArg::Value(value)]);
+    }
+
     pub(super) fn call_value(&mut self, id: InstId, function: ValueId, args: &[ValueId]) {
+        let receiver = self.receivers.get(&id).copied();
         let function = self.bits(function);
-        let list = self.list(args);
-        let count = self.word(args.len() as u64);
-        let answer = self.call_helper(Helper::call, &[function, list, count]);
-        // 0: done; 1: unwind; else an entry.
         let join = self.b.create_block();
         let joined = self.b.append_block_param(join, types::F64);
+        if let Some((object, Some(name))) = receiver {
+            let guesses: Vec<FuncId> =
+                self.linker.methods(name).iter().copied().take(MAX_METHODS).collect();
+            for func in guesses {
+                let (hit, next) = (self.b.create_block(), self.b.create_block());
+                let expected = self.word(ion_runtime::value::Value::function(func).to_bits());
+                let same = self.b.ins().icmp(IntCC::Equal, function, expected);
+                self.b.ins().brif(same, hit, &[], next, &[]);
+                self.b.switch_to_block(hit);
+                let this = self.float(object);
+                self.call_direct(id, func, this, args, join);
+                self.b.switch_to_block(next);
+            }
+        }
+        let list = self.list(args);
+        let count = self.word(args.len() as u64);
+        let answer = match receiver {
+            Some((object, _)) => {
+                let this = self.bits(object);
+                self.call_helper(Helper::call_method, &[function, this, list, count])
+            }
+            None => self.call_helper(Helper::call, &[function, list, count]),
+        };
+        // 0: done; 1: unwind; else an entry.
         let entered = self.b.create_block();
         let done = self.b.create_block();
         let process = self.process();

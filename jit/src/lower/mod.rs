@@ -63,6 +63,12 @@ pub trait Linker {
     /// Shapes that objects with a property of this name probably have.
     fn guesses(&self, key: Atom) -> &[Guess];
 
+    /// Functions that objects probably have under this name.
+    fn methods(&self, key: Atom) -> &[FuncId];
+
+    /// The address of a new method cache, if addresses may be written into the code.
+    fn cell(&mut self) -> Option<u64>;
+
     /// May objects have a `__setattr__`?
     fn has_setattr(&self) -> bool;
 }
@@ -80,6 +86,10 @@ pub(crate) struct Lower<'a, 'b> {
     callees: FxHashMap<FuncId, FuncRef>,
     /// Address of the record's registers, in the resume form.
     registers: Option<Value>,
+    /// Properties that are read only to be called at once: by the reading instruction.
+    methods: FxHashMap<InstId, ValueId>,
+    /// Calls of such properties: by the call, the receiver and the name.
+    receivers: FxHashMap<InstId, (ValueId, Option<Atom>)>,
 }
 
 /// Lowers `f` into `b`, whose function has the signature of the form.
@@ -96,6 +106,8 @@ pub fn lower(
         stubs: FxHashMap::default(),
         callees: FxHashMap::default(),
         registers: None,
+        methods: FxHashMap::default(),
+        receivers: FxHashMap::default(),
         b,
         f,
         program,
@@ -116,6 +128,7 @@ pub(crate) fn clif_type(repr: Repr) -> Type {
 impl<'a> Lower<'a, '_> {
     fn run(&mut self) {
         let order = cfg::reverse_postorder(self.f);
+        self.find_method_calls(&order);
         for &block in &order {
             let clif = self.b.create_block();
             self.blocks.insert(block, clif);

@@ -11,6 +11,7 @@ use ion_runtime::atom::known;
 use ion_runtime::bytecode::Access;
 use ion_runtime::heap::{offset, tag};
 use ion_runtime::helpers::Helper;
+use ion_runtime::ops::property::METHOD_SHAPE_BITS;
 use ion_runtime::value::{Atom, bits};
 
 /// Most shapes that code checks for one after the other.
@@ -123,7 +124,9 @@ impl Lower<'_, '_> {
         let join = self.b.create_block();
         let joined = self.b.append_block_param(join, super::clif_type(repr));
         let slow = self.b.create_block();
+        let cell = if self.methods.contains_key(&id) { self.linker.cell() } else { None };
         let fast = match self.atom_of(key) {
+            Some(_) if cell.is_some() => cell.map(|cell| self.get_method(object, cell, repr, slow)),
             Some(known::length) if kinds.intersects(Kinds::ARRAY) && !kinds.intersects(Kinds::OBJECT) => {
                 self.get_length(object, repr, slow)
             }
@@ -149,7 +152,11 @@ impl Lower<'_, '_> {
         }
         self.b.switch_to_block(slow);
         let args = [self.bits(object), self.bits(key), self.this_bits(this)];
-        if fast.is_some() {
+        if let Some(cell) = cell {
+            let cell = self.word(cell);
+            self.call_cold(Helper::get_method, &[args[0], args[1], args[2], cell]);
+            self.check_cold_status(id);
+        } else if fast.is_some() {
             self.call_cold(Helper::get_prop, &args);
             self.check_cold_status(id);
         } else {
@@ -161,6 +168,40 @@ impl Lower<'_, '_> {
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(join);
         self.give(id, joined);
+    }
+
+    /// Reads a property through a method cache, without binding it: an own property, or one of the
+    /// prototype.
+    fn get_method(&mut self, object: ValueId, cell: u64, repr: Repr, slow: Block) -> Value {
+        let cell = self.word(cell);
+        let word = self.b.ins().load(types::I64, TRUSTED, cell, 0);
+        let address = self.address(object, slow);
+        let found = self.b.ins().uload32(TRUSTED, address, 0);
+        let mask = (1i64 << METHOD_SHAPE_BITS) - 1;
+        let expected = self.b.ins().band_imm_u(word, mask);
+        let same = self.b.ins().icmp(IntCC::Equal, found, expected);
+        self.go_on_if(same, slow);
+        let rest = self.b.ins().ushr_imm_u(word, i64::from(METHOD_SHAPE_BITS));
+        let expected = self.b.ins().band_imm_u(rest, mask);
+        let read = self.b.create_block();
+        let holder = self.b.append_block_param(read, types::I64);
+        let inherited = self.b.create_block();
+        self.b.ins().brif(expected, inherited, &[], read, &[BlockArg::Value(address)]);
+        self.b.switch_to_block(inherited);
+        let proto = self.b.ins().load(types::I64, TRUSTED, address, offset::OBJECT_PROTO as i32);
+        let top = self.b.ins().ushr_imm_u(proto, 48);
+        let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
+        self.go_on_if(is_pointer, slow);
+        let proto = self.b.ins().band_imm_u(proto, bits::PAYLOAD as i64);
+        let found = self.b.ins().uload32(TRUSTED, proto, 0);
+        let same = self.b.ins().icmp(IntCC::Equal, found, expected);
+        self.go_on_if(same, slow);
+        self.b.ins().jump(read, &[BlockArg::Value(proto)]);
+        self.b.switch_to_block(read);
+        let words = self.b.ins().ushr_imm_u(word, i64::from(2 * METHOD_SHAPE_BITS));
+        let distance = self.b.ins().ishl_imm_u(words, 3);
+        let slot = self.b.ins().iadd(holder, distance);
+        self.load_as(slot, 0, repr)
     }
 
     fn get_length(&mut self, object: ValueId, repr: Repr, slow: Block) -> Option<Value> {

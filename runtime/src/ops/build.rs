@@ -85,7 +85,7 @@ fn build_object(
         Source::Const(Template::Value(value)) => Ok(*value),
         Source::Const(template) => build(heap, shapes, template),
     };
-    if let Some(shape) = plan.shape {
+    if let (Some(shape), None) = (plan.shape, plan.proto) {
         let object = heap.new_object(shapes.get(shape))?;
         for (slot, (_, source)) in plan.properties.iter().enumerate() {
             let value = value(heap, source)?;
@@ -96,6 +96,17 @@ fn build_object(
     let mut properties = Vec::with_capacity(plan.properties.len());
     for (property, source) in &plan.properties {
         properties.push((*property, value(heap, source)?));
+    }
+    if let (Some(shape), Some(proto)) = (plan.shape, plan.proto)
+        && properties[proto].1.is_object()
+    {
+        let object = heap.new_object(shapes.get(shape))?;
+        instance::set_proto(object, properties[proto].1);
+        properties.remove(proto);
+        for (slot, (_, value)) in properties.iter().enumerate() {
+            instance::write(object, slot as u32, *value);
+        }
+        return Ok(Value::pointer(object));
     }
     heap.new_object_from(shapes, &properties)
 }

@@ -167,3 +167,33 @@ fn set_proto(object: *mut u8, proto: Value) -> Result<(), Trap> {
     instance::set_proto(object, proto);
     Ok(())
 }
+
+/// Bits of a shape in a method cache: there are at most 2^20 shapes.
+pub const METHOD_SHAPE_BITS: u32 = 21;
+
+/// The word of a method cache for a property that anyone may read: the receiver's shape, the
+/// prototype's shape if the property is there (else 0), and how many words into that object it is.
+/// A cache is one word so that workers may race on it.
+pub fn method_word(system: &System, object: Value, key: Value) -> Option<u64> {
+    let key = key.as_atom()?;
+    let readable = |access| matches!(access, Access::Public | Access::Readonly);
+    if !object.is_object() {
+        return None;
+    }
+    let receiver = object.as_pointer()?;
+    let shape = instance::shape_of(receiver)?;
+    let (holder, of_holder) = match instance::find(&system.shapes, receiver, key) {
+        Some(_) => (receiver, 0),
+        None => {
+            let proto = instance::proto(receiver);
+            let holder = if proto.is_object() { proto.as_pointer()? } else { return None };
+            (holder, instance::shape_of(holder)?.0)
+        }
+    };
+    let place = instance::find(&system.shapes, holder, key)?;
+    let inline = place.slot < crate::heap::header(holder).aux;
+    let words = (crate::heap::offset::OBJECT_SLOTS / 8) as u64 + u64::from(place.slot);
+    (readable(place.access) && inline).then(|| {
+        u64::from(shape.0) | u64::from(of_holder) << METHOD_SHAPE_BITS | words << (2 * METHOD_SHAPE_BITS)
+    })
+}
