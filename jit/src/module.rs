@@ -127,6 +127,7 @@ pub struct ProgramCompiler {
     shapes: Arc<ShapeTable>,
     guesses: Guesses,
     /// Memory of method caches, which the code refers to by address.
+    #[allow(clippy::vec_box, reason = "the addresses must stay when the vector grows")]
     cells: Vec<Box<AtomicU64>>,
     /// Analysed entry forms before inlining; an error text for functions that are not compiled.
     entries: Vec<Option<Result<Entry, String>>>,

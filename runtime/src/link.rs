@@ -164,7 +164,7 @@ impl Linker<'_> {
     fn function(&mut self, id: FuncId, class: &str, function: &bytecode::Function) -> Function {
         let code = match &function.body {
             Body::Native(name) => Code::Native(self.native(name)),
-            Body::Bytecode(instrs) => Code::Bytecode(self.body(class, function, instrs)),
+            Body::Bytecode(instrs) => Code::Bytecode(Box::new(self.body(class, function, instrs))),
         };
         Function {
             id,

@@ -71,7 +71,7 @@ impl FrameLayout {
 #[derive(Debug)]
 pub enum Code {
     /// Instructions of the file, in order; index = program counter.
-    Bytecode(Bytecode),
+    Bytecode(Box<Bytecode>),
     /// An alias of a library function.
     Native(NativeId),
 }

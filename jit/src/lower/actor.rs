@@ -43,7 +43,7 @@ impl Lower<'_, '_> {
         self.b.ins().brif(got, message_block, &[], expired, &[]);
         self.b.switch_to_block(message_block);
         let message = self.result_bits();
-        let message = self.from_bits(message, repr);
+        let message = self.unbox_bits(message, repr);
         self.b.ins().jump(join, &[BlockArg::Value(message)]);
         self.b.switch_to_block(expired);
         let undefined = self.undefined_as(repr);

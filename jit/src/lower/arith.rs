@@ -55,7 +55,7 @@ impl Lower<'_, '_> {
                 result = self.b.ins().select(by_zero, undefined, result);
             }
             if let Some(repr) = repr {
-                result = self.from_float(result, repr);
+                result = self.unbox_float(result, repr);
             }
             return self.give(id, result);
         }
@@ -74,14 +74,14 @@ impl Lower<'_, '_> {
             self.b.switch_to_block(next);
         }
         let unordered = self.b.ins().fcmp(FloatCC::Unordered, result, result);
-        let fast = repr.map_or(result, |repr| self.from_float(result, repr));
+        let fast = repr.map_or(result, |repr| self.unbox_float(result, repr));
         self.b.ins().brif(unordered, slow, &[], join, &[BlockArg::Value(fast)]);
         self.b.switch_to_block(slow);
         let (op, a, b) = (self.word(code(op)), self.bits(a), self.bits(b));
         self.call_cold(Helper::arith, &[op, a, b]);
         self.check_cold_status(id);
         let result = self.result_bits();
-        let result = self.from_bits(result, repr.unwrap_or(crate::kinds::Repr::F64));
+        let result = self.unbox_bits(result, repr.unwrap_or(crate::kinds::Repr::F64));
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(join);
         self.give(id, joined);

@@ -79,14 +79,14 @@ impl<'a> Lower<'a, '_> {
         let address =
             if skip == 0 { address } else { self.b.ins().iadd_imm_s(address, skip) };
         let value = self.pointer(address);
-        let value = self.from_bits(value, repr);
+        let value = self.unbox_bits(value, repr);
         self.b.ins().jump(join, &[BlockArg::Value(value)]);
         self.b.switch_to_block(slow);
         let args = args(self);
         self.call_cold(helper, &args);
         self.check_cold_status(id);
         let result = self.result_bits();
-        let result = self.from_bits(result, repr);
+        let result = self.unbox_bits(result, repr);
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(join);
         self.give(id, joined);
@@ -194,7 +194,7 @@ impl<'a> Lower<'a, '_> {
         let kept = self.b.ins().select(absent, new, old);
         let repr = self.f.inst(id).result.map(|result| self.f.repr(result));
         if let Some(repr) = repr {
-            let kept = self.from_bits(kept, repr);
+            let kept = self.unbox_bits(kept, repr);
             self.give(id, kept);
         }
     }

@@ -41,7 +41,7 @@ impl Lower<'_, '_> {
         };
         self.check_status(id, status);
         if let Some(result) = self.f.inst(id).result {
-            let value = self.from_float(value, self.f.repr(result));
+            let value = self.unbox_float(value, self.f.repr(result));
             self.give(id, value);
         }
     }
@@ -149,7 +149,7 @@ impl Lower<'_, '_> {
         self.b.ins().jump(join, &[BlockArg::Value(value)]);
         self.b.switch_to_block(join);
         if let Some(result) = self.f.inst(id).result {
-            let value = self.from_float(joined, self.f.repr(result));
+            let value = self.unbox_float(joined, self.f.repr(result));
             self.give(id, value);
         }
     }
@@ -164,6 +164,6 @@ impl Lower<'_, '_> {
     /// Loads a boxed value in the representation that a result needs.
     pub(super) fn undefined_as(&mut self, repr: Repr) -> Value {
         let word = self.word(bits::UNDEFINED);
-        self.from_bits(word, repr)
+        self.unbox_bits(word, repr)
     }
 }

@@ -55,7 +55,7 @@ impl Lower<'_, '_> {
             let status = self.call_helper(Helper::compare, &[op, a, b]);
             self.check_status(id, status);
             let result = self.result_bits();
-            let result = self.from_bits(result, Repr::Bool);
+            let result = self.unbox_bits(result, Repr::Bool);
             return self.give(id, result);
         }
         let (x, y) = (self.float(a), self.float(b));
@@ -70,7 +70,7 @@ impl Lower<'_, '_> {
         self.call_cold(Helper::compare, &[op, a, b]);
         self.check_cold_status(id);
         let result = self.result_bits();
-        let result = self.from_bits(result, Repr::Bool);
+        let result = self.unbox_bits(result, Repr::Bool);
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(join);
         self.give(id, joined);
@@ -106,7 +106,7 @@ impl Lower<'_, '_> {
         self.call_cold(Helper::compare, &[op, a, b]);
         self.check_cold_status(id);
         let result = self.result_bits();
-        let result = self.from_bits(result, Repr::Bool);
+        let result = self.unbox_bits(result, Repr::Bool);
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(join);
         self.give(id, joined);

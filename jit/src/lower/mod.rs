@@ -161,7 +161,7 @@ impl<'a> Lower<'a, '_> {
         match self.f.form {
             ir::Form::Entry => {
                 for (&param, value) in self.f.block(self.f.entry).params.iter().zip(params) {
-                    let value = self.from_float(value, self.f.repr(param));
+                    let value = self.unbox_float(value, self.f.repr(param));
                     self.values[param.index()] = Some(value);
                 }
             }
@@ -178,7 +178,7 @@ impl<'a> Lower<'a, '_> {
                 let repr = f.repr(inst.result.expect("a load has a result"));
                 let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
                 let value = self.b.ins().load(ty, TRUSTED, base, i32::from(*reg) * 8);
-                let value = if repr == Repr::F64 { value } else { self.from_bits(value, repr) };
+                let value = if repr == Repr::F64 { value } else { self.unbox_bits(value, repr) };
                 self.give(id, value);
             }
             Op::LoadFresh { .. } | Op::LoadSpecial(_) => {
@@ -316,13 +316,13 @@ impl<'a> Lower<'a, '_> {
             Repr::Bool if self.f.repr(value) == Repr::Bool => self.value(value),
             Repr::Bool => {
                 let bits = self.bits(value);
-                self.from_bits(bits, Repr::Bool)
+                self.unbox_bits(bits, Repr::Bool)
             }
         }
     }
 
     /// From boxed bits in an integer register.
-    pub fn from_bits(&mut self, word: Value, repr: Repr) -> Value {
+    pub fn unbox_bits(&mut self, word: Value, repr: Repr) -> Value {
         match repr {
             Repr::I64 => word,
             Repr::F64 => self.b.ins().bitcast(types::F64, MemFlagsData::new(), word),
@@ -331,12 +331,12 @@ impl<'a> Lower<'a, '_> {
     }
 
     /// From boxed bits in a float register.
-    pub fn from_float(&mut self, value: Value, repr: Repr) -> Value {
+    pub fn unbox_float(&mut self, value: Value, repr: Repr) -> Value {
         if repr == Repr::F64 {
             return value;
         }
         let word = self.b.ins().bitcast(types::I64, MemFlagsData::new(), value);
-        self.from_bits(word, repr)
+        self.unbox_bits(word, repr)
     }
 
     /// Branches to a new cold block if `cond`, else goes on. Returns the cold block.
@@ -422,7 +422,7 @@ impl<'a> Lower<'a, '_> {
             let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
             let value =
                 self.b.ins().load(ty, TRUSTED, process, layout::PROCESS_RESULT as i32);
-            let value = if repr == Repr::F64 { value } else { self.from_bits(value, repr) };
+            let value = if repr == Repr::F64 { value } else { self.unbox_bits(value, repr) };
             self.give(id, value);
         }
     }

@@ -91,13 +91,13 @@ impl Lower<'_, '_> {
         let function = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_FUNCTION as i64);
         self.b.ins().brif(function, slow, &[], plain, &[]);
         self.b.switch_to_block(plain);
-        self.from_bits(word, repr)
+        self.unbox_bits(word, repr)
     }
 
     fn load_as(&mut self, address: Value, at: i32, repr: Repr) -> Value {
         let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
         let value = self.b.ins().load(ty, TRUSTED, address, at);
-        if repr == Repr::F64 { value } else { self.from_bits(value, repr) }
+        if repr == Repr::F64 { value } else { self.unbox_bits(value, repr) }
     }
 
     /// The index of an element as an integer; goes to `slow` if `key` is no whole number from 0 on.
@@ -164,7 +164,7 @@ impl Lower<'_, '_> {
             self.check_status(id, status);
         }
         let result = self.result_bits();
-        let result = self.from_bits(result, repr);
+        let result = self.unbox_bits(result, repr);
         self.b.ins().jump(join, &[BlockArg::Value(result)]);
         self.b.switch_to_block(join);
         self.give(id, joined);
@@ -211,7 +211,7 @@ impl Lower<'_, '_> {
         self.go_on_if(is_array, slow);
         let len = self.b.ins().load(types::I64, TRUSTED, address, offset::ARRAY_LEN as i32);
         let len = self.b.ins().fcvt_from_sint(types::F64, len);
-        Some(self.from_float(len, repr))
+        Some(self.unbox_float(len, repr))
     }
 
     /// Checks one shape after the other; the last one falls through to the result.

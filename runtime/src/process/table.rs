@@ -93,7 +93,7 @@ impl Slot {
     }
 
     /// The process, for reports while no worker runs.
-    pub(crate) fn peek<'a>(&'a self) -> Option<&'a Process> {
+    pub(crate) fn peek(&self) -> Option<&Process> {
         // SAFETY: callers hold the only worker still alive (end of a run), so nothing else touches it.
         unsafe { (*self.process.get()).as_deref() }
     }
