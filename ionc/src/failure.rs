@@ -46,6 +46,17 @@ impl Failure {
     pub fn at(place: impl fmt::Display, message: impl fmt::Display) -> Failure {
         Failure::new(format!("{place}: {message}"))
     }
+
+    /// The same failure, at `place`.
+    pub fn within(self, place: impl fmt::Display) -> Failure {
+        let place = one_line(&place.to_string());
+        let lines = self
+            .lines
+            .iter()
+            .map(|line| format!("{place}: {line}"))
+            .collect();
+        Failure { lines, ..self }
+    }
 }
 
 /// Reports a failure as `program: LINE` and gives the exit status.

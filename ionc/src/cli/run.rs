@@ -144,15 +144,8 @@ pub fn run_file(
 ) -> Result<(), Failure> {
     let args = program_args(args)?;
     let package = load::package(path)?;
-    run_package(&package, config, print_result, &args).map_err(|failure| match failure {
-        Failure { lines, status } => Failure {
-            lines: lines
-                .into_iter()
-                .map(|line| format!("{}: {line}", path.display()))
-                .collect(),
-            status,
-        },
-    })
+    run_package(&package, config, print_result, &args)
+        .map_err(|failure| failure.within(path.display()))
 }
 
 /// Runs a package with the user's standard streams.
