@@ -3,9 +3,8 @@
 use super::{Lower, TRUSTED};
 use crate::ir::{self, BlockId, InstId, SafepointAt, Terminator};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockCall, InstBuilder, JumpTableData, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use cranelift_frontend::Switch;
-use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 
 /// Functions with more registers than this look at the stack pointer when they are entered: their
@@ -68,19 +67,7 @@ impl<'a> Lower<'a, '_> {
                 self.b.ins().brif(cond, then, &then_args, otherwise, &otherwise_args);
             }
             Terminator::Match { frame, pc, value, arms, default } => {
-                let place = self.place(*frame, *pc);
-                let value = self.bits(*value);
-                let arm = self.call_helper(Helper::match_arm, &[place, value]);
-                let arm = self.b.ins().ireduce(types::I32, arm);
-                let mut calls = Vec::with_capacity(arms.len());
-                for target in arms {
-                    let (block, args) = self.edge(target);
-                    calls.push(BlockCall::new(block, args, &mut self.b.func.dfg.value_lists));
-                }
-                let (block, args) = self.edge(default);
-                let default = BlockCall::new(block, args, &mut self.b.func.dfg.value_lists);
-                let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
-                self.b.ins().br_table(arm, table);
+                self.lower_match(*frame, *pc, *value, arms, default);
             }
             Terminator::Return(value) => {
                 let value = self.float(*value);

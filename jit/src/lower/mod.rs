@@ -13,6 +13,7 @@ mod build;
 mod call;
 mod compare;
 mod control;
+mod pattern;
 mod property;
 mod stubs;
 

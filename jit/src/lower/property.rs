@@ -58,7 +58,7 @@ impl Lower<'_, '_> {
     }
 
     /// Goes on in a new block if `cond`, else to `slow`.
-    fn go_on_if(&mut self, cond: Value, slow: Block) {
+    pub(super) fn go_on_if(&mut self, cond: Value, slow: Block) {
         let next = self.b.create_block();
         self.b.ins().brif(cond, next, &[], slow, &[]);
         self.b.switch_to_block(next);
