@@ -264,7 +264,7 @@ impl Worker {
     }
 
     fn run_process(&self, pid: Pid) {
-        let system = self.system.clone();
+        let system: &System = &self.system;
         let Some(slot) = system.table.slot(pid) else { return };
         let Some(mut process) = slot.take() else { return };
         if slot.killed() {
@@ -443,14 +443,14 @@ impl Worker {
     }
 
     fn end_process(&self, mut process: Box<Process>, reason: ExitReason, result: Value) {
-        let system = self.system.clone();
+        let system: &System = &self.system;
         let pid = process.pid;
         if let ExitReason::Crash(crash) = &reason {
             system.report(&crash.to_string());
         }
         system.trace(|| {
             let shown = match &reason {
-                ExitReason::Normal => crate::print::to_text(&system, result),
+                ExitReason::Normal => crate::print::to_text(system, result),
                 ExitReason::Crash(_) => "a crash".to_owned(),
                 ExitReason::Killed => "a kill".to_owned(),
             };
