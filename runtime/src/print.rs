@@ -5,100 +5,127 @@ use crate::bytecode::number::{write_complex, write_number};
 use crate::object::{Kind, closure, container, instance, string};
 use crate::program::Code;
 use crate::system::System;
-use crate::value::Value;
+use crate::value::{Atom, Value};
+use rustc_hash::FxHashSet;
 use std::fmt::Write;
 
-/// The text of a value as Print writes it.
-pub fn to_text(system: &System, value: Value) -> String {
+/// A text would be longer than allowed. Values that share parts can have texts that are
+/// exponentially larger than themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// The text of a value as Print writes it, if it has not many more than `limit` bytes.
+pub fn to_text_within(system: &System, value: Value, limit: usize) -> Result<String, TooLong> {
     let mut out = String::new();
-    write_value(system, value, &mut out);
+    write_value(system, value, limit, &mut out).map(|()| out)
+}
+
+/// Longest text in reports and traces.
+const REPORT_LIMIT: usize = 1 << 20;
+
+/// The text of a value for reports; very long ones are cut.
+pub fn to_text(system: &System, value: Value) -> String {
+    cut_text(system, value, REPORT_LIMIT)
+}
+
+fn cut_text(system: &System, value: Value, limit: usize) -> String {
+    let mut out = String::new();
+    if write_value(system, value, limit, &mut out).is_err() {
+        out.truncate(out.floor_char_boundary(limit));
+        out.push('…');
+    }
     out
 }
 
-/// One step of printing: a text, or a value still to print.
-enum Step {
-    Text(&'static str),
-    Key(crate::value::Atom),
-    Value(Value),
-    /// The container is finished: it may appear again.
-    Leave,
+/// A container that is being printed.
+struct Open<'a> {
+    value: Value,
+    items: Items<'a>,
+    /// The next item.
+    next: usize,
+    close: &'static str,
+}
+
+enum Items<'a> {
+    Elements(&'a [Value]),
+    /// Names, if they are shown, and values.
+    Properties(Vec<(Option<Atom>, Value)>),
+}
+
+impl Open<'_> {
+    fn next(&mut self) -> Option<(Option<Atom>, Value)> {
+        let item = match &self.items {
+            Items::Elements(elements) => (None, *elements.get(self.next)?),
+            Items::Properties(own) => *own.get(self.next)?,
+        };
+        self.next += 1;
+        Some(item)
+    }
 }
 
 /// Appends the text of a value. Iterative, so that deep values cannot overflow the native stack;
 /// a container inside itself shows as `<cycle>`.
-pub fn write_value(system: &System, value: Value, out: &mut String) {
-    let mut work = vec![Step::Value(value)];
-    let mut open: Vec<Value> = Vec::new();
-    let mut open_set = rustc_hash::FxHashSet::default();
-    while let Some(step) = work.pop() {
-        match step {
-            Step::Text(text) => out.push_str(text),
-            Step::Key(key) => {
+fn write_value(system: &System, value: Value, limit: usize, out: &mut String) -> Result<(), TooLong> {
+    let mut stack: Vec<Open<'_>> = Vec::new();
+    let mut open_set = FxHashSet::default();
+    let mut current = value;
+    loop {
+        if out.len() > limit {
+            return Err(TooLong);
+        }
+        if !matches!(current.kind(), Kind::Tuple | Kind::Array | Kind::Object) {
+            write_simple(system, current, out);
+        } else if open_set.insert(current) {
+            stack.push(open(system, current, out));
+        } else {
+            out.push_str("<cycle>");
+        }
+        current = loop {
+            let Some(top) = stack.last_mut() else { return Ok(()) };
+            let first = top.next == 0;
+            let Some((key, value)) = top.next() else {
+                out.push_str(top.close);
+                open_set.remove(&top.value);
+                stack.pop();
+                continue;
+            };
+            if !first {
+                out.push_str(", ");
+            }
+            if let Some(key) = key {
                 out.push_str(system.atoms.text(key));
                 out.push_str(": ");
             }
-            Step::Leave => {
-                if let Some(done) = open.pop() {
-                    open_set.remove(&done);
-                }
-            }
-            Step::Value(value) => {
-                let kind = value.kind();
-                if !matches!(kind, Kind::Tuple | Kind::Array | Kind::Object) {
-                    write_simple(system, value, out);
-                    continue;
-                }
-                if !open_set.insert(value) {
-                    out.push_str("<cycle>");
-                    continue;
-                }
-                open.push(value);
-                push_container(system, value, &mut work, out);
-            }
-        }
+            break value;
+        };
     }
 }
 
-fn push_container(system: &System, value: Value, work: &mut Vec<Step>, out: &mut String) {
-    work.push(Step::Leave);
-    let mut row = |elements: &[Value], close| {
-        work.push(Step::Text(close));
-        for (i, element) in elements.iter().enumerate().rev() {
-            work.push(Step::Value(*element));
-            if i > 0 {
-                work.push(Step::Text(", "));
-            }
-        }
-    };
-    if let Some(elements) = container::tuple(value) {
+/// Writes how a container begins.
+fn open<'a>(system: &System, value: Value, out: &mut String) -> Open<'a> {
+    let elements = |elements, close| Open { value, items: Items::Elements(elements), next: 0, close };
+    if let Some(tuple) = container::tuple(value) {
         out.push('(');
-        return row(elements, ")");
+        return elements(tuple, ")");
     }
-    if let Some(elements) = container::array(value) {
+    if let Some(array) = container::array(value) {
         out.push('[');
-        return row(elements, "]");
+        return elements(array, "]");
     }
     let object = value.as_pointer().expect("objects are heap objects");
-    let mut own = instance::properties(&system.shapes, object);
+    let own = instance::properties(&system.shapes, object);
     let tag = own.iter().find(|(property, _)| property.key == known::tag);
     if let Some(tag) = tag.and_then(|(_, value)| value.as_atom()) {
         // A tagged value: the tag, then the other values with nothing in between.
-        let text = system.atoms.text(tag);
         out.push(':');
-        out.push_str(text);
-        own.retain(|(property, _)| property.key != known::tag);
-        let values: Vec<Value> = own.iter().map(|(_, value)| *value).collect();
-        return row(&values, "");
+        out.push_str(system.atoms.text(tag));
+        let others = own.iter().filter(|(property, _)| property.key != known::tag);
+        let values = others.map(|(_, value)| (None, *value)).collect();
+        return Open { value, items: Items::Properties(values), next: 0, close: "" };
     }
     out.push('{');
-    work.push(Step::Text("}"));
-    for (i, (property, value)) in own.iter().enumerate().rev() {
-        work.push(Step::Value(*value));
-        work.push(Step::Key(property.key));
-        if i > 0 {
-            work.push(Step::Text(", "));
-        }
-    }
+    let named = own.iter().map(|(property, value)| (Some(property.key), *value)).collect();
+    Open { value, items: Items::Properties(named), next: 0, close: "}" }
 }
 
 fn write_simple(system: &System, value: Value, out: &mut String) {
@@ -136,9 +163,18 @@ fn function_name(system: &System, value: Value) -> String {
     }
 }
 
-/// The text of a value as Debug shows it behind `[DEBUG] `: `KIND: VALUE`.
+/// The text of a value as Debug shows it behind `[DEBUG] `: `KIND: VALUE`. A text beyond the memory
+/// limit of processes is cut.
 pub fn debug_text(system: &System, value: Value) -> String {
-    let shown = to_text(system, value);
+    with_kind(value, &cut_text(system, value, system.config.max_heap))
+}
+
+/// The same, if the text of the value has not many more than `limit` bytes.
+pub fn debug_text_within(system: &System, value: Value, limit: usize) -> Result<String, TooLong> {
+    Ok(with_kind(value, &to_text_within(system, value, limit)?))
+}
+
+fn with_kind(value: Value, shown: &str) -> String {
     match value.kind() {
         Kind::Atom => format!("Atom: :{shown}"),
         Kind::String | Kind::Function | Kind::Process => format!("String: \"{shown}\""),

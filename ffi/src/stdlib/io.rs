@@ -2,30 +2,32 @@
 
 use super::charge;
 use ion_runtime::natives::{NativeCx, NativeError};
-use ion_runtime::print::{debug_text, to_text};
+use ion_runtime::print::{TooLong, debug_text_within, to_text_within};
 use ion_runtime::value::Value;
 
 type Result<T = Value> = std::result::Result<T, NativeError>;
 
 pub(crate) fn print(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let text = joined(cx, args);
+    let text = joined(cx, args)?;
     Ok(write(cx, &text, true))
 }
 
 pub(crate) fn print_line(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let mut text = joined(cx, args);
+    let mut text = joined(cx, args)?;
     text.push('\n');
     Ok(write(cx, &text, false))
 }
 
 pub(crate) fn debug(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     let value = args.first().copied().unwrap_or(Value::UNDEFINED);
-    let text = format!("[DEBUG] {}\n", debug_text(cx.system, value));
+    let limit = cx.heap.limit;
+    let shown = debug_text_within(cx.system, value, limit).map_err(|TooLong| cx.out_of_memory())?;
+    let text = format!("[DEBUG] {shown}\n");
     Ok(write(cx, &text, false))
 }
 
 pub(crate) fn print_error(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let text = joined(cx, args);
+    let text = joined(cx, args)?;
     charge(cx, text.len());
     // What was printed before appears before.
     cx.system.print("", true);
@@ -40,9 +42,20 @@ fn write(cx: &mut NativeCx<'_>, text: &str, flush: bool) -> Value {
     Value::UNIT
 }
 
-fn joined(cx: &NativeCx<'_>, args: &[Value]) -> String {
-    let texts: Vec<String> = args.iter().map(|arg| to_text(cx.system, *arg)).collect();
-    texts.join(", ")
+/// The texts of values; if all together are too long, the process ends.
+fn texts(cx: &NativeCx<'_>, values: &[Value]) -> Result<Vec<String>> {
+    let mut left = cx.heap.limit;
+    let mut text = |value: &Value| {
+        let text = to_text_within(cx.system, *value, left)?;
+        left = left.checked_sub(text.len()).ok_or(TooLong)?;
+        Ok(text)
+    };
+    let texts: std::result::Result<_, TooLong> = values.iter().map(&mut text).collect();
+    texts.map_err(|TooLong| cx.out_of_memory())
+}
+
+fn joined(cx: &NativeCx<'_>, args: &[Value]) -> Result<String> {
+    Ok(texts(cx, args)?.join(", "))
 }
 
 pub(crate) fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
@@ -60,10 +73,7 @@ pub(crate) fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
             got: values.len(),
         });
     }
-    let texts: Vec<String> = values
-        .iter()
-        .map(|value| to_text(cx.system, *value))
-        .collect();
+    let texts = texts(cx, values)?;
     let filled = fill(&pieces, &texts);
     // A short format can name a long text many times.
     let total = filled
@@ -257,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_beyond_the_memory_limit_end_the_process() {
+    fn texts_beyond_the_memory_limit_end_the_process() {
         let long = "a".repeat(3000);
         let args = format!("\"{{0}}{{0}}\", \"{long}\", 1");
         check_with_heap(
