@@ -24,6 +24,9 @@ use crate::value::Value;
 use code::{CodeBlock, NONE, Op, OpCode, PACKED};
 use std::sync::atomic::Ordering;
 
+/// Lists of up to so many registers are copied to the native stack rather than the heap.
+const FEW: usize = 16;
+
 /// Why an engine gives a process back.
 #[derive(Debug)]
 pub enum Leave {
@@ -92,6 +95,19 @@ impl<'a> Cursor<'a> {
             };
             self.reg(reg)
         })
+    }
+
+    /// Calls `with` on the registers of a list operand.
+    #[inline]
+    fn with_list<R>(&self, op: &Op, with: impl FnOnce(&mut [Value]) -> R) -> R {
+        let count = usize::from(op.c);
+        let mut few = [Value::UNDEFINED; FEW];
+        if count <= FEW {
+            few.iter_mut().zip(self.list(op)).for_each(|(to, value)| *to = value);
+            return with(&mut few[..count]);
+        }
+        let mut many: Vec<Value> = self.list(op).collect();
+        with(&mut many)
     }
 
     fn this(&self) -> Value {
@@ -476,8 +492,8 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                 done!(1)
             }
             OpCode::Spawn => {
-                let args: Vec<Value> = at!().list(op).collect();
-                match actor::spawn(process, reg!(op.b), &args) {
+                let spawned = at!().with_list(op, |args| actor::spawn(process, reg!(op.b), args));
+                match spawned {
                     Ok(pid) => set!(op.a, pid),
                     Err(trap) => return trapped(process, &at!(), trap),
                 }
@@ -511,8 +527,8 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                 let waited = if op.code == OpCode::Link {
                     actor::link(process, op.imm)
                 } else {
-                    let candidates: Vec<Value> = at!().list(op).collect();
-                    actor::select(process, &candidates, op.code == OpCode::SelectKill)
+                    let kill = op.code == OpCode::SelectKill;
+                    at!().with_list(op, |candidates| actor::select(process, candidates, kill))
                 };
                 match waited {
                     Ok(Waited::Value(result)) => {
@@ -536,8 +552,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             }
             OpCode::ObjectInit => slow!(object_init(process, &at!(), op)),
             OpCode::ArrayInit => {
-                let elements: Vec<Value> = at!().list(op).collect();
-                let result = build::array(process, &elements);
+                let result = at!().with_list(op, |elements| build::array(process, elements));
                 slow!(finish(process, &at!(), op.a, result))
             }
             OpCode::MakeClosure => slow!(make_closure(process, &at!(), op)),
@@ -734,9 +749,11 @@ fn set_prop_slow(
 
 #[inline(never)]
 fn call_slow(process: &mut Process, at: &Cursor<'_>, op: &Op, function: Value, cost: i64) -> Flow {
-    let args: Vec<Value> = at.list(op).collect();
     process.suspend_top(at.index() + 1, op.a, Cont::Store);
-    match call::start(process, None, function, Value::UNDEFINED, &args) {
+    let started = at.with_list(op, |args| {
+        call::start(process, None, function, Value::UNDEFINED, args)
+    });
+    match started {
         Ok(Started::Done(result)) => {
             process.deliver(result);
             Flow::Reload(cost)
@@ -785,17 +802,18 @@ fn object_init(process: &mut Process, at: &Cursor<'_>, op: &Op) -> Flow {
 fn make_closure(process: &mut Process, at: &Cursor<'_>, op: &Op) -> Flow {
     let cells = body(process, at).layout.cells_at(at.index());
     let function = at.reg(op.b);
-    let mut captures: Vec<Value> = at.list(op).collect();
-    if crate::object::closure::callee(function).is_some() {
-        for (capture, cell) in captures.iter_mut().zip(cells) {
-            let Some(cell) = *cell else { continue };
-            if at.reg(cell) == Value::ABSENT {
-                at.set(cell, *capture);
+    let result = at.with_list(op, |captures| {
+        if crate::object::closure::callee(function).is_some() {
+            for (capture, cell) in captures.iter_mut().zip(cells) {
+                let Some(cell) = *cell else { continue };
+                if at.reg(cell) == Value::ABSENT {
+                    at.set(cell, *capture);
+                }
+                *capture = at.reg(cell);
             }
-            *capture = at.reg(cell);
         }
-    }
-    let result = build::closure(process, function, &captures);
+        build::closure(process, function, captures)
+    });
     finish(process, at, op.a, result)
 }
 
