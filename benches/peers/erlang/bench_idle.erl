@@ -1,0 +1,17 @@
+-module(bench_idle).
+-export([run/1]).
+
+run(N) ->
+    Before = resident(),
+    Pids = spawn_all(N, []),
+    receive after 50 -> ok end,
+    io:format("extra memory ~b~n", [max(0, resident() - Before)]),
+    length(Pids).
+
+spawn_all(0, Pids) -> Pids;
+spawn_all(N, Pids) -> spawn_all(N - 1, [spawn(fun() -> receive stop -> ok end end) | Pids]).
+
+resident() ->
+    {ok, Text} = file:read_file("/proc/self/status"),
+    {match, [Kibibytes]} = re:run(Text, "VmRSS:\\s*(\\d+)", [{capture, [1], list}]),
+    list_to_integer(Kibibytes) * 1024.

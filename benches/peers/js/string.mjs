@@ -1,0 +1,6 @@
+export function run(n) {
+  const piece = "ion";
+  let text = "";
+  for (let i = 0; i < n; i++) text += piece;
+  return text === piece.repeat(n) ? text.length : 0;
+}
