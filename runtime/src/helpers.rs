@@ -464,15 +464,18 @@ mod body {
         let id = FuncId(function as u32);
         let params = process.program().function(id).bytecode().map_or(0, |body| body.params);
         let args = list(args, 1 + u64::from(params));
-        let (program, limit) = (process.program(), process.heap.limit);
+        let (program, bound) = (process.program(), process.stack_bound());
         let worker = process.worker();
         let values = args[1..].iter().copied();
-        match call::push_frame(&mut worker.records.borrow_mut(), program, limit, id, args[0], values) {
+        match call::push_frame(&mut worker.records.borrow_mut(), program, bound, id, args[0], values) {
             Ok(()) => {
                 process.heap.fuel -= worker.call_cost();
                 unwind(process, Unwound::Call)
             }
-            Err(trap) => unwind(process, Unwound::Trap(trap)),
+            Err(_) => {
+                let trap = process.out_of_memory();
+                unwind(process, Unwound::Trap(trap))
+            }
         }
     }
 

@@ -575,7 +575,7 @@ fn enter(process: &mut Process, at: &Cursor<'_>, op: &Op, id: u32) -> Option<*mu
         words: at.code.words,
     };
     let len = process.stack.len();
-    if !process.stack.reserve(words + HEADER_WORDS, process.heap.limit) {
+    if !process.stack.reserve(words + HEADER_WORDS, process.stack_bound()) {
         return None;
     }
     let buffer = process.stack.buffer();

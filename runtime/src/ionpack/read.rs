@@ -46,6 +46,10 @@ impl<R: Read + Seek> Archive<R> {
             ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 PackageError::Io(error.to_string())
             }
+            // Every archive ends with a directory: without one it is something else, or cut short.
+            ZipError::InvalidArchive(why) if why.contains("EOCD") => {
+                PackageError::Archive("it is no ZIP archive, or its end is missing".to_owned())
+            }
             other => PackageError::Archive(other.to_string()),
         })?;
         if zip.len() > limits.entries {

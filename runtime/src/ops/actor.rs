@@ -8,7 +8,7 @@ use crate::error::Trap;
 use crate::heap::Space;
 use crate::heap::copy::{Parcel, copy_into};
 use crate::object::closure;
-use crate::process::{Process, Wait};
+use crate::process::{Process, Wait, memory};
 use crate::value::{Pid, Value};
 use std::sync::atomic::Ordering;
 
@@ -56,7 +56,9 @@ fn create(process: &mut Process, function: Value, args: &[Value]) -> Result<Pid,
             roots.extend_from_slice(args);
             copy_into(&mut space, &mut roots);
             let values = roots[1..].iter().copied();
-            push_frame(&mut child.stack, process.program(), usize::MAX, id, roots[0], values)?;
+            let program = process.program();
+            let pushed = push_frame(&mut child.stack, program, usize::MAX, id, roots[0], values);
+            memory(process, pushed)?;
         }
         Target::Native(id) => {
             let mut roots = args.to_vec();

@@ -7,7 +7,8 @@ use crate::natives::{NativeCx, NativeError};
 use crate::object::closure;
 use crate::object::closure::Callee;
 use crate::process::stack::{HEADER_WORDS, NATIVE_FRAME, Stack};
-use crate::process::{Process, fill_registers};
+use crate::heap::OutOfMemory;
+use crate::process::{Process, fill_registers, memory};
 use crate::process::stack::FrameHeader;
 use crate::program::{Code, FuncId, NativeId, Program};
 use crate::value::Value;
@@ -59,19 +60,19 @@ fn not_callable(process: &Process, value: Value) -> Trap {
     Trap::NotCallable { kind: value.kind(), reference }
 }
 
-/// Pushes the first frame of a bytecode function onto `stack`.
+/// Pushes the first frame of a bytecode function onto `stack`, which may take `bound` bytes.
 pub(crate) fn push_frame(
     stack: &mut Stack,
     program: &Program,
-    limit: usize,
+    bound: usize,
     id: FuncId,
     this: Value,
     args: impl Iterator<Item = Value>,
-) -> Result<(), Trap> {
+) -> Result<(), OutOfMemory> {
     let body = program.function(id).bytecode().expect("`target` resolves aliases");
     let words = usize::from(body.layout.words);
-    if !stack.reserve(words + HEADER_WORDS, limit) {
-        return Err(Trap::OutOfMemory { limit });
+    if !stack.reserve(words + HEADER_WORDS, bound) {
+        return Err(OutOfMemory);
     }
     let header = FrameHeader { function: id.0, pc: 0, dst: 0, cont: 0, words: words as u32 };
     let registers = stack.push(header, Value::UNDEFINED);
@@ -99,10 +100,11 @@ pub(crate) fn start(
 ) -> Result<Started, Trap> {
     match target(process, function, this)? {
         Target::Bytecode(id, callee) => {
-            let (program, limit) = (process.program(), process.heap.limit);
+            let (program, bound) = (process.program(), process.stack_bound());
             let all = callee.captures.iter().chain(args).copied();
             let stack = records.unwrap_or(&mut process.stack);
-            push_frame(stack, program, limit, id, callee.this, all)?;
+            let pushed = push_frame(stack, program, bound, id, callee.this, all);
+            memory(process, pushed)?;
             Ok(Started::Pushed)
         }
         Target::Native(id) => match first_magic_text(process, id, args, 0) {
@@ -141,22 +143,21 @@ fn push_text_call(
     at: usize,
     method: Value,
 ) -> Result<(), Trap> {
-    let (program, limit) = (process.program(), process.heap.limit);
+    let (program, bound) = (process.program(), process.stack_bound());
     let Target::Bytecode(callee_id, callee) = target(process, method, args[at])? else {
         // A library function as `__str__` would see the object itself again: show it plainly.
-        return push_native(records.unwrap_or(&mut process.stack), id, args, at, limit);
+        let pushed = push_native(records.unwrap_or(&mut process.stack), id, args, at, bound);
+        return memory(process, pushed);
     };
     let captures = callee.captures.iter().copied();
-    match records {
-        None => {
-            push_native(&mut process.stack, id, args, at, limit)?;
-            push_frame(&mut process.stack, program, limit, callee_id, callee.this, captures)
-        }
-        Some(records) => {
-            push_frame(records, program, limit, callee_id, callee.this, captures)?;
-            push_native(records, id, args, at, limit)
-        }
-    }
+    let pushed = match records {
+        None => push_native(&mut process.stack, id, args, at, bound).and_then(|()| {
+            push_frame(&mut process.stack, program, bound, callee_id, callee.this, captures)
+        }),
+        Some(records) => push_frame(records, program, bound, callee_id, callee.this, captures)
+            .and_then(|()| push_native(records, id, args, at, bound)),
+    };
+    memory(process, pushed)
 }
 
 /// A native frame: its registers are the arguments; `dst` is the one being converted, and `pc` is
@@ -166,10 +167,10 @@ fn push_native(
     id: NativeId,
     args: &[Value],
     at: usize,
-    limit: usize,
-) -> Result<(), Trap> {
-    if !stack.reserve(args.len() + HEADER_WORDS, limit) {
-        return Err(Trap::OutOfMemory { limit });
+    bound: usize,
+) -> Result<(), OutOfMemory> {
+    if !stack.reserve(args.len() + HEADER_WORDS, bound) {
+        return Err(OutOfMemory);
     }
     let header = FrameHeader {
         function: id.0 | NATIVE_FRAME,
@@ -200,8 +201,9 @@ pub(crate) fn resume_native(process: &mut Process) -> Result<Option<Value>, Trap
 
 /// Pushes a native frame with nothing to convert: the first frame of a process that runs a native.
 pub(crate) fn push_plain_native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<(), Trap> {
-    let limit = process.heap.limit;
-    push_native(&mut process.stack, id, args, 0, limit)?;
+    let bound = process.stack_bound();
+    let pushed = push_native(&mut process.stack, id, args, 0, bound);
+    memory(process, pushed)?;
     if let Some(header) = process.stack.top() {
         process.stack.set_top(FrameHeader { pc: 0, ..header });
     }

@@ -159,14 +159,7 @@ impl Process {
         if self.heap.collect_wanted || self.heap.stress {
             self.collect();
         }
-        if self.heap.over_limit(self.stack.bytes()) {
-            if self.heap.collections == 0 {
-                self.collect();
-            }
-            if self.heap.over_limit(self.stack.bytes()) {
-                return Err(self.out_of_memory());
-            }
-        }
+        self.check_memory()?;
         let left = self.left();
         if left <= 0 {
             return Ok(Safepoint::Yield);
@@ -176,6 +169,24 @@ impl Process {
         self.heap.fuel = piece;
         self.heap.reserve = left - piece;
         Ok(Safepoint::Continue)
+    }
+
+    /// Does the process keep more alive than it may? All engines ask at the same places: safepoints that
+    /// have run out of reductions, and the ends of slices.
+    pub(crate) fn check_memory(&mut self) -> Result<(), Trap> {
+        if self.heap.over_limit(self.stack.len() * 8) {
+            self.collect();
+            if self.heap.over_limit(self.stack.len() * 8) {
+                return Err(self.out_of_memory());
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that the stack of frames may take before a safepoint looks at the limit.
+    #[inline(always)]
+    pub(crate) fn stack_bound(&self) -> usize {
+        self.heap.limit.saturating_mul(2)
     }
 
     /// Collects, with the frame records as roots.

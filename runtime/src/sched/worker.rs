@@ -182,7 +182,9 @@ impl Worker {
         }
         let args = first.into_iter();
         let this = Value::UNDEFINED;
-        call::push_frame(&mut main.stack, &system.program, usize::MAX, entry.id, this, args)?;
+        let pushed =
+            call::push_frame(&mut main.stack, &system.program, usize::MAX, entry.id, this, args);
+        pushed.map_err(|_| main.out_of_memory())?;
         if system.program.linked_numbers.contains(&number) {
             system.table.remember_number(number, pid);
         }
@@ -323,13 +325,17 @@ impl Worker {
             match leave {
                 Leave::Other => {}
                 Leave::Returned(result) => return SliceEnd::Ended(ExitReason::Normal, result),
-                Leave::Yielded => return SliceEnd::Preempted,
-                Leave::Blocked => return SliceEnd::Blocked,
-                Leave::Trapped(trap) => {
-                    let crash = process.crash(trap);
-                    return SliceEnd::Ended(ExitReason::Crash(crash), Value::UNDEFINED);
-                }
+                Leave::Yielded => return self.slice_end(process, SliceEnd::Preempted),
+                Leave::Blocked => return self.slice_end(process, SliceEnd::Blocked),
+                Leave::Trapped(trap) => return crashed(process, trap),
             }
+        }
+    }
+
+    fn slice_end(&self, process: &mut Process, end: SliceEnd) -> SliceEnd {
+        match process.check_memory() {
+            Ok(()) => end,
+            Err(trap) => crashed(process, trap),
         }
     }
 
@@ -408,7 +414,7 @@ impl Worker {
     /// Moves the records of unwound calls to the process's stack, outermost first.
     fn flush_records(&self, process: &mut Process) -> Result<(), Trap> {
         let mut records = self.records.borrow_mut();
-        let fits = process.stack.reserve(records.len(), process.heap.limit);
+        let fits = process.stack.reserve(records.len(), process.stack_bound());
         if fits {
             let stack = &mut process.stack;
             records.for_each_record(|header, registers, _| {
@@ -506,6 +512,10 @@ impl Worker {
         lines.sort();
         lines.into_iter().map(|(_, line)| line).collect()
     }
+}
+
+fn crashed(process: &Process, trap: Trap) -> SliceEnd {
+    SliceEnd::Ended(ExitReason::Crash(process.crash(trap)), Value::UNDEFINED)
 }
 
 fn wait_text(wait: &Wait) -> &'static str {
