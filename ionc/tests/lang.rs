@@ -252,4 +252,4 @@ macro_rules! areas {
         }
     };
 }
-areas! { actors arith calls closures compare control faults library matching memory objects timing }
+areas! { actors arith calls closures compare control faults library matching memory objects regress timing }

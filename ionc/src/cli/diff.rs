@@ -41,8 +41,8 @@ pub struct Args {
     /// Cases at a time [default: the number of cores]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Which cases: every pair of kinds of operands, random programs, damaged packages
-    #[arg(long, value_delimiter = ',', default_values = ["pairs", "random", "mutants"])]
+    /// Which cases: random programs, damaged packages, every pair of kinds of operands (minutes)
+    #[arg(long, value_delimiter = ',', default_values = ["random", "mutants"])]
     suite: Vec<SuiteArg>,
     /// Longest time for one case
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]

@@ -59,12 +59,12 @@ impl Case {
             }
             Case::Mutant(seed) => {
                 let Some(package) = mutate::mutant(*seed)? else { return Ok(None) };
-                let bounds = Bounds { reductions: 4000, heap: 1 << 20, processes: 50, racy: true };
+                let bounds = Bounds { reductions: 4000, heap: 1 << 20, processes: 50, racy: true, announce: false };
                 let groups = some_groups(*seed).into_iter().take(2).collect();
                 Ready { package, bounds, groups }
             }
             Case::Pairs(number) => {
-                let bounds = Bounds { reductions: u64::MAX, heap: 256 << 20, ..Bounds::default() };
+                let bounds = Bounds { reductions: u64::MAX, heap: 256 << 20, racy: true, ..Bounds::default() };
                 let groups = compare::MODES.into_iter().flat_map(|mode| [(mode, 7), (mode, 2000)]).collect();
                 Ready { package: pairs::package(*number), bounds, groups }
             }
@@ -92,7 +92,9 @@ impl Case {
     /// Runs the case in this process.
     pub fn run(&self) -> Result<Summary, Failure> {
         match self.ready()? {
-            Some(Ready { package, bounds, groups }) => compare::compare(&package, &groups, bounds),
+            Some(Ready { package, bounds, groups }) => {
+                compare::compare(&package, &groups, Bounds { announce: true, ..bounds })
+            }
             None => Ok(Summary::default()),
         }
     }
@@ -177,8 +179,10 @@ impl Child {
             Ok(reply) => serde_json::from_str(&reply)
                 .unwrap_or_else(|error| Err(fail(Kind::HostCrash, format!("{error} in answer '{reply}'")))),
             Err(RecvTimeoutError::Timeout) => {
+                let _ = running.process.kill();
+                let text = running.last_words();
                 self.running = None;
-                Err(fail(Kind::Hang, format!("within {patience:?}")))
+                Err(fail(Kind::Hang, format!("within {patience:?}; {text}")))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let text = running.last_words();
@@ -228,7 +232,10 @@ impl Running {
         let status = self.process.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         std::thread::sleep(Duration::from_millis(50));
         let errors = self.errors.lock().unwrap_or_else(|error| error.into_inner());
-        format!("{status}\n{}", String::from_utf8_lossy(&errors))
+        let text = String::from_utf8_lossy(&errors);
+        // The settings that were tried before the last are of no interest.
+        let start = text.rfind("under ").unwrap_or(0);
+        format!("{status}\n{}", &text[start..])
     }
 }
 

@@ -72,11 +72,16 @@ pub struct Bounds {
     pub processes: usize,
     /// Whether processes may race, so that only settings of one group are compared.
     pub racy: bool,
+    /// Write each setting to standard error before it is used.
+    pub announce: bool,
 }
+
+/// Reductions of a case; fewer where every collection is checked, which takes its time.
+const REDUCTIONS: u64 = if cfg!(debug_assertions) { 6_000 } else { 30_000 };
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { reductions: 30_000, heap: 8 << 20, processes: 200, racy: false }
+        Bounds { reductions: REDUCTIONS, heap: 8 << 20, processes: 200, racy: false, announce: false }
     }
 }
 
@@ -221,7 +226,7 @@ impl Case {
 
     fn run(&mut self, setting: Setting) -> Result<Observed, Failure> {
         let at = |kind, text: String| Failure { kind, text: format!("{setting}: {text}") };
-        let max_slices = (self.bounds.reductions / u64::from(setting.timeslice)).max(20);
+        let max_slices = (self.bounds.reductions / u64::from(setting.timeslice)).max(2);
         let config = Config {
             engine: setting.engine,
             preempt: setting.preempt,
@@ -233,6 +238,10 @@ impl Case {
             max_slices,
             ..Config::default()
         };
+        if self.bounds.announce {
+            // Whoever has to explain a crash or a hang of this process reads the last line.
+            eprintln!("under {setting}");
+        }
         let (outputs, out, err) = Outputs::captured();
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let compiler = self.compiler(&config)?;

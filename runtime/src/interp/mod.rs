@@ -223,8 +223,10 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                     done!(1)
                 }
                 Flow::Reload(cost) => {
+                    // First, because a native frame on top is gone on with elsewhere.
+                    let used_up = process.charge(cost);
                     reload!();
-                    if process.charge(cost) {
+                    if used_up {
                         safepoint!();
                     }
                     continue;

@@ -320,7 +320,11 @@ impl Worker {
             } else if jit {
                 self.run_compiled(process, FuncId(top.function))
             } else {
-                self.interpret(process)
+                match self.interpret(process) {
+                    // A frame may have returned to a native one: like every return, see `returned`.
+                    Leave::Other => self.look(process),
+                    leave => leave,
+                }
             };
             match leave {
                 Leave::Other => {}

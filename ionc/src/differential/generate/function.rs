@@ -390,6 +390,9 @@ impl<'a> Writer<'a> {
         if self.rng.chance(self.style.wild) {
             return self.wild_jump();
         }
+        if nesting == 0 && self.rng.chance(6) {
+            return self.show();
+        }
         let mut weights = self.style.weights.clone();
         weights[0] += 2;
         weights[1] += 2;
@@ -583,7 +586,15 @@ impl<'a> Writer<'a> {
             }
             5 if self.rng.chance(30) => {
                 // A prototype.
-                let (object, parent) = (self.source(Guess::Object), self.source(Guess::Object));
+                let object = self.source(Guess::Object);
+                let parent = if self.rng.chance(8) {
+                    self.source(Guess::Object)
+                } else {
+                    // A new object cannot make a cycle.
+                    let new = self.fixed(T0);
+                    self.object(new);
+                    new
+                };
                 let key = self.fixed(T1);
                 self.load_atom(key, "__proto__");
                 self.emit(Instr::SetProp {
@@ -912,12 +923,21 @@ impl<'a> Writer<'a> {
                 _ => None,
             })
             .collect();
-        let at = if !held.is_empty() && self.rng.chance(40) {
+        let at = if !held.is_empty() && self.rng.chance(25) {
             let (reg, at) = *self.rng.pick(&held);
+            // It may have been overwritten, or never been written.
+            let known = self.label();
+            let name = self.style.callees[at].name.clone();
             self.emit(Instr::Move {
                 dst: Dst(f),
                 src: Src(reg),
             });
+            self.emit(Instr::JumpIfTrue {
+                condition: Src(f),
+                offset: Offset(known as i32),
+            });
+            self.load_function(f, &name);
+            self.place(known);
             at
         } else {
             let at = self.rng.below(self.style.callees.len());
@@ -968,8 +988,8 @@ impl<'a> Writer<'a> {
     fn method(&mut self) {
         let object = self.source(Guess::Object);
         let (key, f) = (self.fixed(T1), self.fixed(T0));
-        let name = *self.rng.pick(&["f", "f", "g", "x"]);
-        if self.rng.chance(60) {
+        let name = *self.rng.pick(&["f", "f", "g"]);
+        if self.rng.chance(70) {
             self.any_function(self.fixed(T3));
             self.load_atom(key, name);
             self.emit(Instr::SetProp {
@@ -985,6 +1005,14 @@ impl<'a> Writer<'a> {
             object: Src(object),
             key: Src(key),
         });
+        let out = self.label();
+        if !self.rng.chance(self.style.ill_kinded / 2) {
+            // Most objects have no such method.
+            self.emit(Instr::JumpIfFalse {
+                condition: Src(f),
+                offset: Offset(out as i32),
+            });
+        }
         let mut args = vec![self.fixed(DEPTH)];
         args.extend((0..self.rng.below(3)).map(|_| self.rng.below(self.locals as usize) as Reg));
         let dst = self.destination(Guess::Any);
@@ -993,6 +1021,7 @@ impl<'a> Writer<'a> {
             function: Src(f),
             args: RegList(args),
         });
+        self.place(out);
     }
 
     fn closure(&mut self) {
@@ -1008,7 +1037,7 @@ impl<'a> Writer<'a> {
         }
         let scope = (*self.rng.pick(&["s", "s", "t"])).to_owned();
         let dst = self.destination(Guess::Function(None));
-        let function = if self.rng.chance(95) { f } else { self.local() };
+        let function = if self.rng.chance(99) { f } else { self.local() };
         self.emit(Instr::MakeClosure {
             dst: Dst(dst),
             function: Src(function),
@@ -1159,6 +1188,10 @@ impl<'a> Writer<'a> {
 
     /// Waits for other processes.
     fn wait(&mut self) {
+        let known = self.guesses[..self.locals as usize].contains(&Guess::Process);
+        if !known && !self.rng.chance(5) {
+            return self.arithmetic();
+        }
         let dst = self.destination(Guess::Any);
         let processes = RegList(
             (0..self.rng.between(1, 3))
@@ -1209,7 +1242,7 @@ impl<'a> Writer<'a> {
                 };
                 self.load_atom(dst, name);
             }
-            4 => {
+            4 if self.rng.chance(15) => {
                 let dst = self.destination(Guess::Any);
                 let t = self.fixed(T3);
                 // The word that stands for `this`, unresolved.
@@ -1236,16 +1269,18 @@ impl<'a> Writer<'a> {
                     });
                 }
             }
-            _ => {
-                let mut registers: Vec<Reg> = (0..self.rng.between(1, 4))
-                    .map(|_| self.rng.below(self.locals as usize) as Reg)
-                    .collect();
-                if self.rng.chance(60) {
-                    registers.push(self.found(Guess::Number));
-                }
-                self.print(&registers);
-            }
+            _ => self.show(),
         }
+    }
+
+    fn show(&mut self) {
+        let mut registers: Vec<Reg> = (0..self.rng.between(1, 4))
+            .map(|_| self.rng.below(self.locals as usize) as Reg)
+            .collect();
+        if self.rng.chance(60) {
+            registers.push(self.found(Guess::Number));
+        }
+        self.print(&registers);
     }
 
     /// Prints registers, the last also with the sign of a zero: `x + (-0-0i)` shows it.
