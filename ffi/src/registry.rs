@@ -90,15 +90,8 @@ mod tests {
         let names = "Sqrt Abs Sin Cos Floor Ceil Round Log Max Min Pow \
                      StrLength StrUpper StrLower StrConcat StrSplit StrTrim \
                      Print PrintLn PrintF Debug Eprint";
-        assert_eq!(
-            registry.names(),
-            names.split_whitespace().collect::<Vec<_>>()
-        );
-        assert!(
-            registry
-                .iter()
-                .all(|def| !def.doc.is_empty() && !def.doc.starts_with(' '))
-        );
+        assert_eq!(registry.names(), names.split_whitespace().collect::<Vec<_>>());
+        assert!(registry.iter().all(|def| !def.doc.is_empty() && !def.doc.starts_with(' ')));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! that accesses a property by a constant name checks for the shapes that have it, and asks the
 //! runtime about any other. A guess is only ever checked, never relied on.
 
-use ion_runtime::bytecode::Access;
 use crate::ir;
+use ion_runtime::bytecode::Access;
 use ion_runtime::link::{Source, Template};
 use ion_runtime::object::shape::{Property, ShapeId, ShapeTable};
 use ion_runtime::program::{FuncId, Program};
@@ -35,7 +35,8 @@ impl Guesses {
     pub fn new(program: &Program, shapes: &ShapeTable) -> Guesses {
         let mut literals = FxHashSet::default();
         for function in &program.functions {
-            let plans = function.bytecode().into_iter().flat_map(|body| body.literals.objects.values());
+            let plans =
+                function.bytecode().into_iter().flat_map(|body| body.literals.objects.values());
             literals.extend(plans.filter_map(|plan| plan.shape).map(|shape| shape.0));
         }
         for template in &program.templates {
@@ -56,19 +57,25 @@ impl Guesses {
 
     /// Notes the functions that the code of `function` puts into objects.
     pub fn add_methods(&mut self, function: &ir::Function, program: &Program) {
-        let known = |value| function.as_constant(value).and_then(|constant| constant.value.as_function());
+        let known =
+            |value| function.as_constant(value).and_then(|constant| constant.value.as_function());
         for inst in &function.insts {
             match &inst.op {
                 ir::Op::NewObject { values } => {
                     let func = function.frames[inst.frame.index()].func;
                     let body = program.function(func).bytecode();
-                    let Some(plan) = body.and_then(|body| body.literals.objects.get(&inst.pc)) else {
+                    let Some(plan) = body.and_then(|body| body.literals.objects.get(&inst.pc))
+                    else {
                         continue;
                     };
-                    let from_registers =
-                        plan.properties.iter().filter(|(_, source)| matches!(source, Source::Reg(_)));
+                    let from_registers = plan
+                        .properties
+                        .iter()
+                        .filter(|(_, source)| matches!(source, Source::Reg(_)));
                     for ((property, _), value) in from_registers.zip(values) {
-                        known(*value).into_iter().for_each(|func| self.add_method(property.key, func));
+                        known(*value)
+                            .into_iter()
+                            .for_each(|func| self.add_method(property.key, func));
                     }
                 }
                 ir::Op::SetProp { key, value, .. } => {

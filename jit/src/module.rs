@@ -189,8 +189,13 @@ impl ProgramCompiler {
                     return Some(Err("function is never called".to_owned()));
                 }
                 let passed = facts.passed(function.id);
-                let entry =
-                    forms::entry_form(source(body, trace), function.id, mode, &with_returns, passed);
+                let entry = forms::entry_form(
+                    source(body, trace),
+                    function.id,
+                    mode,
+                    &with_returns,
+                    passed,
+                );
                 Some(entry.map_err(|error| error.to_string()))
             })
             .collect();
@@ -250,7 +255,11 @@ impl ProgramCompiler {
     }
 
     /// The declaration of a piece.
-    pub fn declare(&mut self, module: &mut dyn Module, piece: Piece) -> Result<ClifFuncId, CompileError> {
+    pub fn declare(
+        &mut self,
+        module: &mut dyn Module,
+        piece: Piece,
+    ) -> Result<ClifFuncId, CompileError> {
         if let Some(&id) = self.declared.get(&piece) {
             return Ok(id);
         }
@@ -285,8 +294,13 @@ impl ProgramCompiler {
         let (mut function, passed) = match form {
             ir::Form::Entry => (entry.function.clone(), self.facts.passed(func)),
             ir::Form::Resume => {
-                let resume =
-                    forms::resume_form(source(body, self.trace), func, self.mode, &facts, &entry.resume);
+                let resume = forms::resume_form(
+                    source(body, self.trace),
+                    func,
+                    self.mode,
+                    &facts,
+                    &entry.resume,
+                );
                 let function = resume.map_err(|error| CompileError(error.to_string()))?;
                 (function, crate::infer::Passed::ANYTHING)
             }
@@ -302,7 +316,11 @@ impl ProgramCompiler {
     }
 
     /// Compiles a piece and everything that it refers to and that is not compiled on request.
-    pub fn define(&mut self, module: &mut dyn Module, piece: Piece) -> Result<ClifFuncId, CompileError> {
+    pub fn define(
+        &mut self,
+        module: &mut dyn Module,
+        piece: Piece,
+    ) -> Result<ClifFuncId, CompileError> {
         let id = self.declare(module, piece)?;
         let signature = self.signature(module.isa(), piece);
         let ssa = match piece {
@@ -320,16 +338,17 @@ impl ProgramCompiler {
             let isa_config = module.target_config();
             let program = self.program.clone();
             let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
-            let mut linker = ModuleLinker { compiler: self, module, stubs: &mut stubs, error: None };
+            let mut linker =
+                ModuleLinker { compiler: self, module, stubs: &mut stubs, error: None };
             linker.write(&mut builder, &program, piece, ssa.as_ref());
             let error = linker.error.take();
             builder.finalize(isa_config);
             error.map_or(Ok(()), Err)
         };
         let result = result.and_then(|()| {
-            module.define_function(id, &mut context).map_err(|error| {
-                CompileError(format!("{error:?}"))
-            })
+            module
+                .define_function(id, &mut context)
+                .map_err(|error| CompileError(format!("{error:?}")))
         });
         if let (Ok(()), Some(code)) = (&result, context.compiled_code()) {
             self.code_bytes += u64::from(code.code_info().total_size);
@@ -350,7 +369,12 @@ impl ProgramCompiler {
     }
 
     /// The Cranelift IR of a function's form, as text.
-    pub fn clif(&mut self, module: &mut dyn Module, func: FuncId, form: ir::Form) -> Result<String, CompileError> {
+    pub fn clif(
+        &mut self,
+        module: &mut dyn Module,
+        func: FuncId,
+        form: ir::Form,
+    ) -> Result<String, CompileError> {
         let piece = match form {
             ir::Form::Entry => Piece::Entry(func),
             ir::Form::Resume => Piece::Resume(func),
@@ -358,7 +382,8 @@ impl ProgramCompiler {
         let id = self.declare(module, piece)?;
         let signature = self.signature(module.isa(), piece);
         let ssa = self.ssa(func, form)?;
-        let mut function = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
+        let mut function =
+            Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
         let mut builder_context = FunctionBuilderContext::new();
         let mut stubs = Vec::new();
         let config = module.target_config();

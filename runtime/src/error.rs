@@ -69,18 +69,28 @@ impl fmt::Display for Trap {
             Trap::NotCallable { kind, reference: None } => {
                 write!(f, "call of a value that is no function (kind {})", kind.name())
             }
-            Trap::Protected { key } => write!(f, "read of the protected property '{key}' from outside"),
-            Trap::NoThis => f.write_str("use of '__vm:this' in a function that is not bound to an object"),
+            Trap::Protected { key } => {
+                write!(f, "read of the protected property '{key}' from outside")
+            }
+            Trap::NoThis => {
+                f.write_str("use of '__vm:this' in a function that is not bound to an object")
+            }
             Trap::BadTimeout { kind } => {
                 write!(f, "timeout must be a Number of milliseconds, found {}", kind.name())
             }
-            Trap::NoSuchProcess { number } => write!(f, "link to process {number}, which never existed"),
+            Trap::NoSuchProcess { number } => {
+                write!(f, "link to process {number}, which never existed")
+            }
             Trap::WaitForSelf => f.write_str("process waits for its own end"),
             Trap::EmptySelect => f.write_str("select without any process"),
             Trap::PrototypeCycle => f.write_str("prototype chain would contain itself"),
             Trap::OutOfMemory { limit } => write!(f, "out of memory: the limit is {limit} bytes"),
-            Trap::TooManyProcesses { limit } => write!(f, "too many processes: the limit is {limit}"),
-            Trap::NativePanic { name, message } => write!(f, "native function {name} panicked: {message}"),
+            Trap::TooManyProcesses { limit } => {
+                write!(f, "too many processes: the limit is {limit}")
+            }
+            Trap::NativePanic { name, message } => {
+                write!(f, "native function {name} panicked: {message}")
+            }
             Trap::NotCompiled { message } => write!(f, "function could not be compiled: {message}"),
         }
     }

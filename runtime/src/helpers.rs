@@ -161,10 +161,13 @@ pub fn compare_code(op: Compare) -> u64 {
 
 fn guarded(process: &mut Process, body: impl FnOnce(&mut Process) -> u64) -> u64 {
     catch_unwind(AssertUnwindSafe(|| body(process))).unwrap_or_else(|_| {
-        unwind(process, Unwound::Trap(Trap::NativePanic {
-            name: "of the runtime".to_owned(),
-            message: "a defect of the virtual machine".to_owned(),
-        }))
+        unwind(
+            process,
+            Unwound::Trap(Trap::NativePanic {
+                name: "of the runtime".to_owned(),
+                message: "a defect of the virtual machine".to_owned(),
+            }),
+        )
     })
 }
 
@@ -191,7 +194,13 @@ fn finish_outcome(process: &mut Process, outcome: Result<Outcome, Trap>) -> u64 
             let worker = process.worker();
             worker.pending.set(magic.cont);
             let args = &magic.args[..usize::from(magic.count)];
-            let started = call::start(process, Some(&mut worker.records.borrow_mut()), magic.function, magic.this, args);
+            let started = call::start(
+                process,
+                Some(&mut worker.records.borrow_mut()),
+                magic.function,
+                magic.this,
+                args,
+            );
             match started {
                 Ok(started) => {
                     process.heap.fuel -= 1;
@@ -257,18 +266,14 @@ mod body {
         let worker = process.worker();
         let words = u32::from(body.layout.words);
         let mut records = worker.records.borrow_mut();
-        let trapped = records.is_empty() && matches!(*worker.unwound.borrow(), Some(Unwound::Trap(_)));
+        let trapped =
+            records.is_empty() && matches!(*worker.unwound.borrow(), Some(Unwound::Trap(_)));
         let pc = if trapped { (dst >> 32) as u32 } else { (place >> 32) as u32 };
         let cont = worker.pending.replace(Cont::Store);
         // Bounded by the slice; the limit of the process is checked when the records are moved.
         records.reserve(words as usize + HEADER_WORDS, usize::MAX);
-        let header = FrameHeader {
-            function: place as u32,
-            pc,
-            dst: dst as u16,
-            cont: cont as u8,
-            words,
-        };
+        let header =
+            FrameHeader { function: place as u32, pc, dst: dst as u16, cont: cont as u8, words };
         records.push(header, Value::UNDEFINED).as_mut_ptr() as u64
     }
 
@@ -303,13 +308,25 @@ mod body {
         finish_outcome(process, result)
     }
 
-    pub(super) fn set_prop(process: &mut Process, object: u64, key: u64, new: u64, this: u64) -> u64 {
+    pub(super) fn set_prop(
+        process: &mut Process,
+        object: u64,
+        key: u64,
+        new: u64,
+        this: u64,
+    ) -> u64 {
         let result =
             property::set_prop(process, value(object), value(key), value(new), value(this));
         finish_outcome(process, result)
     }
 
-    pub(super) fn get_method(process: &mut Process, object: u64, key: u64, this: u64, cache: u64) -> u64 {
+    pub(super) fn get_method(
+        process: &mut Process,
+        object: u64,
+        key: u64,
+        this: u64,
+        cache: u64,
+    ) -> u64 {
         let word = property::method_word(process.system(), value(object), value(key));
         if let Some(word) = word {
             // SAFETY: compiled code passes the address of a cache that lives as long as the code.
@@ -337,11 +354,19 @@ mod body {
                 // Unlike `call_native`, this one charges: the caller does not know what it calls.
                 let worker = process.worker();
                 let cost = worker.call_cost();
-                match call::start(process, Some(&mut worker.records.borrow_mut()), function, this, args) {
+                match call::start(
+                    process,
+                    Some(&mut worker.records.borrow_mut()),
+                    function,
+                    this,
+                    args,
+                ) {
                     Ok(started) => {
                         process.heap.fuel -= cost;
                         match started {
-                            Started::Done(result) if process.heap.fuel > 0 => finish(process, Ok(result)),
+                            Started::Done(result) if process.heap.fuel > 0 => {
+                                finish(process, Ok(result))
+                            }
                             started => unwind_started(process, started),
                         }
                     }
@@ -351,8 +376,13 @@ mod body {
             Ok(Target::Bytecode(id, callee)) => {
                 let worker = process.worker();
                 let Some(entry) = worker.list_entry(id) else {
-                    let started =
-                        call::start(process, Some(&mut worker.records.borrow_mut()), function, this, args);
+                    let started = call::start(
+                        process,
+                        Some(&mut worker.records.borrow_mut()),
+                        function,
+                        this,
+                        args,
+                    );
                     return match started {
                         Ok(started) => {
                             process.heap.fuel -= worker.call_cost();
@@ -361,7 +391,8 @@ mod body {
                         Err(trap) => unwind(process, Unwound::Trap(trap)),
                     };
                 };
-                let params = process.program().function(id).bytecode().map_or(0, |body| body.params);
+                let params =
+                    process.program().function(id).bytecode().map_or(0, |body| body.params);
                 let mut list = worker.args.borrow_mut();
                 list.clear();
                 list.push(callee.this);
@@ -376,7 +407,13 @@ mod body {
     pub(super) fn call_native(process: &mut Process, native: u64, args: u64, count: u64) -> u64 {
         let worker = process.worker();
         let (native, args) = (Value::native(NativeId(native as u32)), list(args, count));
-        match call::start(process, Some(&mut worker.records.borrow_mut()), native, Value::UNDEFINED, args) {
+        match call::start(
+            process,
+            Some(&mut worker.records.borrow_mut()),
+            native,
+            Value::UNDEFINED,
+            args,
+        ) {
             Ok(Started::Done(result)) => finish(process, Ok(result)),
             Ok(Started::Pushed) => {
                 process.heap.fuel -= worker.call_cost();
@@ -438,7 +475,12 @@ mod body {
         finish(process, result)
     }
 
-    pub(super) fn make_closure(process: &mut Process, function: u64, captures: u64, count: u64) -> u64 {
+    pub(super) fn make_closure(
+        process: &mut Process,
+        function: u64,
+        captures: u64,
+        count: u64,
+    ) -> u64 {
         let result = build::closure(process, value(function), list(captures, count));
         finish(process, result)
     }
@@ -467,7 +509,14 @@ mod body {
         let (program, bound) = (process.program(), process.stack_bound());
         let worker = process.worker();
         let values = args[1..].iter().copied();
-        match call::push_frame(&mut worker.records.borrow_mut(), program, bound, id, args[0], values) {
+        match call::push_frame(
+            &mut worker.records.borrow_mut(),
+            program,
+            bound,
+            id,
+            args[0],
+            values,
+        ) {
             Ok(()) => {
                 process.heap.fuel -= worker.call_cost();
                 unwind(process, Unwound::Call)

@@ -196,7 +196,8 @@ impl Linker<'_> {
                     literals.objects.insert(pc as u32, plan);
                 }
                 Instr::Match { arms, .. } => {
-                    let patterns = arms.0.iter().map(|(pattern, _)| self.pattern(pattern)).collect();
+                    let patterns =
+                        arms.0.iter().map(|(pattern, _)| self.pattern(pattern)).collect();
                     literals.patterns.insert(pc as u32, patterns);
                 }
                 Instr::Link { process, .. } => {

@@ -62,8 +62,12 @@ pub enum NativeError {
 impl std::fmt::Display for NativeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            NativeError::Count { expected, got } => write!(f, "Expected {expected} arguments, got {got}"),
-            NativeError::Type { expected, got } => write!(f, "Expected {expected} argument, got {got}"),
+            NativeError::Count { expected, got } => {
+                write!(f, "Expected {expected} arguments, got {got}")
+            }
+            NativeError::Type { expected, got } => {
+                write!(f, "Expected {expected} argument, got {got}")
+            }
             NativeError::Runtime(text) => write!(f, "Runtime error: {text}"),
             NativeError::NotFound(name) => write!(f, "Function not found: {name}"),
             NativeError::Trap(trap) => write!(f, "{trap}"),
@@ -115,14 +119,17 @@ impl NativeCx<'_> {
     pub fn text<'v>(&self, value: Value) -> Option<std::borrow::Cow<'v, str>> {
         match value.kind() {
             Kind::String => crate::object::string::text(value),
-            Kind::Function | Kind::Process => Some(crate::print::to_text(self.system, value).into()),
+            Kind::Function | Kind::Process => {
+                Some(crate::print::to_text(self.system, value).into())
+            }
             _ => None,
         }
     }
 }
 
 /// The implementation of a library function.
-pub type NativeFn = Arc<dyn Fn(&mut NativeCx<'_>, &[Value]) -> Result<Value, NativeError> + Send + Sync>;
+pub type NativeFn =
+    Arc<dyn Fn(&mut NativeCx<'_>, &[Value]) -> Result<Value, NativeError> + Send + Sync>;
 
 /// One library function.
 #[derive(Clone)]

@@ -65,7 +65,12 @@ impl Open<'_> {
 
 /// Appends the text of a value. Iterative, so that deep values cannot overflow the native stack;
 /// a container inside itself shows as `<cycle>`.
-fn write_value(system: &System, value: Value, limit: usize, out: &mut String) -> Result<(), TooLong> {
+fn write_value(
+    system: &System,
+    value: Value,
+    limit: usize,
+    out: &mut String,
+) -> Result<(), TooLong> {
     let mut stack: Vec<Open<'_>> = Vec::new();
     let mut open_set = FxHashSet::default();
     let mut current = value;
@@ -103,7 +108,8 @@ fn write_value(system: &System, value: Value, limit: usize, out: &mut String) ->
 
 /// Writes how a container begins.
 fn open<'a>(system: &System, value: Value, out: &mut String) -> Open<'a> {
-    let elements = |elements, close| Open { value, items: Items::Elements(elements), next: 0, close };
+    let elements =
+        |elements, close| Open { value, items: Items::Elements(elements), next: 0, close };
     if let Some(tuple) = container::tuple(value) {
         out.push('(');
         return elements(tuple, ")");

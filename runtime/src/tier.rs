@@ -1,7 +1,7 @@
 //! The hook for compilers: where a worker gets compiled code from. No implementation.
 
-use crate::program::FuncId;
 use crate::process::Process;
+use crate::program::FuncId;
 use crate::value::Value;
 
 /// How compiled code left.

@@ -115,9 +115,11 @@ impl Value {
     /// A process handle.
     #[inline(always)]
     pub const fn pid(pid: Pid) -> Value {
-        Value(bits::TAG_PID << 48
-            | (pid.generation as u64 & bits::GENERATION_MASK) << bits::SLOT_BITS
-            | pid.slot as u64)
+        Value(
+            bits::TAG_PID << 48
+                | (pid.generation as u64 & bits::GENERATION_MASK) << bits::SLOT_BITS
+                | pid.slot as u64,
+        )
     }
 
     /// A pointer to a heap object.

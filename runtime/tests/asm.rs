@@ -98,18 +98,9 @@ fn class_texts_have_empty_lines_between() {
     assert_eq!(disassemble_class("Main", &class), text);
     let headline = format!("Disassembling class 'Main' from IonPack: x.ionpack\n\n{text}");
     assert_eq!(assemble_class(&headline).unwrap(), class);
-    let empty = ClassFile {
-        variant: Variant::Multi,
-        functions: vec![],
-    };
-    assert_eq!(
-        disassemble_class("E", &empty),
-        "No functions found in class 'E'\n"
-    );
-    assert_eq!(
-        assemble_class("No functions found in class 'E'\n").unwrap(),
-        empty
-    );
+    let empty = ClassFile { variant: Variant::Multi, functions: vec![] };
+    assert_eq!(disassemble_class("E", &empty), "No functions found in class 'E'\n");
+    assert_eq!(assemble_class("No functions found in class 'E'\n").unwrap(), empty);
 }
 
 #[test]
@@ -131,9 +122,7 @@ fn handwriting_is_comfortable() {
     let text = text.replace("(_, -1),", "(_, -1)]");
     let function = assemble_function(&text).unwrap();
     assert_eq!((function.arity, function.extra_regs), (0, 2));
-    let Body::Bytecode(code) = function.body else {
-        panic!()
-    };
+    let Body::Bytecode(code) = function.body else { panic!() };
     assert_eq!(code[3].to_string(), "JUMP_IF_TRUE r0, -2");
     assert_eq!(code[4].to_string(), "MATCH r0, [(0, 1), (_, -1)]");
 }
@@ -156,35 +145,17 @@ fn extra_spellings() {
     assert_eq!(load("-0"), number(-0.0));
     assert_eq!(load("1e9"), number(1e9));
     assert_eq!(load("2.5E-3"), number(2.5e-3));
-    assert_eq!(
-        load("f64(0x7ff8000000000001)"),
-        number(f64::from_bits(0x7ff8000000000001))
-    );
+    assert_eq!(load("f64(0x7ff8000000000001)"), number(f64::from_bits(0x7ff8000000000001)));
     assert_eq!(load("complex(1, -0.0)"), ConstValue::Complex(1.0, -0.0));
     assert_eq!(load(r#"atom("a\\b\n")"#), ConstValue::Atom("a\\b\n".into()));
     assert_eq!(load("tuple()"), ConstValue::Tuple(vec![]));
-    assert_eq!(
-        load(r#"legacy("x")"#),
-        ConstValue::LegacyFunction("x".into())
-    );
+    assert_eq!(load(r#"legacy("x")"#), ConstValue::LegacyFunction("x".into()));
     assert_eq!(load(r#""\u{e9}\t""#), ConstValue::String("é\t".into()));
     let object = load("{ readonly a: 1, protected readonly b: 2, \"c d\": 3, public: 4 }");
-    let ConstValue::Object(props) = object else {
-        panic!()
-    };
-    let shown: Vec<String> = props
-        .iter()
-        .map(|(key, _, access)| format!("{key}/{}", access.name()))
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            "a/Readonly",
-            "b/ProtectedReadonly",
-            "c d/Public",
-            "public/Public"
-        ]
-    );
+    let ConstValue::Object(props) = object else { panic!() };
+    let shown: Vec<String> =
+        props.iter().map(|(key, _, access)| format!("{key}/{}", access.name())).collect();
+    assert_eq!(shown, ["a/Readonly", "b/ProtectedReadonly", "c d/Public", "public/Public"]);
 }
 
 #[test]
@@ -196,42 +167,18 @@ fn errors_name_place_and_remedy() {
         "function f {\n  lod_const r0, 1\n}",
         "2:3: unknown instruction 'lod_const'; did you mean 'LOAD_CONST'",
     );
-    check(
-        "function f {\n  move r0 r1\n}",
-        "2:11: expected ',', found 'r'",
-    );
-    check(
-        "function f {\n  move r0, 1\n}",
-        "2:12: expected a register such as 'r0', found '1'",
-    );
-    check(
-        "function f {\n  jump lop\nloop:\n}",
-        "2:8: unknown label 'lop'; did you mean 'loop'",
-    );
+    check("function f {\n  move r0 r1\n}", "2:11: expected ',', found 'r'");
+    check("function f {\n  move r0, 1\n}", "2:12: expected a register such as 'r0', found '1'");
+    check("function f {\n  jump lop\nloop:\n}", "2:8: unknown label 'lop'; did you mean 'loop'");
     check(
         "function f {\n  load_const r0, ok\n}",
         "2:18: unknown constant 'ok'; write an atom as 'ok' in single quotes",
     );
-    check(
-        "function f {\n  load_const r0, \"a\n}",
-        "2:18: text is not closed; add '\"'",
-    );
-    check(
-        "function f {\n  nop nop\n}",
-        "2:7: expected the end of the line, found 'n'",
-    );
-    check(
-        ".clas X",
-        "1:1: unknown directive '.clas'; did you mean 'class'",
-    );
-    check(
-        ".class X single\n",
-        "1:1: the single variant takes one function, not 0; write 'multi'",
-    );
-    check(
-        "function f\n",
-        "1:10: expected 'function NAME (arity: N, extra_regs: N) {'",
-    );
+    check("function f {\n  load_const r0, \"a\n}", "2:18: text is not closed; add '\"'");
+    check("function f {\n  nop nop\n}", "2:7: expected the end of the line, found 'n'");
+    check(".clas X", "1:1: unknown directive '.clas'; did you mean 'class'");
+    check(".class X single\n", "1:1: the single variant takes one function, not 0; write 'multi'");
+    check("function f\n", "1:10: expected 'function NAME (arity: N, extra_regs: N) {'");
     check("what", "1:1: expected 'function', found 'w'");
     check("function f {\n", "2:1: expected an instruction or '}'");
 }
@@ -245,13 +192,8 @@ fn nesting_is_bounded() {
     assert!(nested(200).is_ok());
     assert!(nested(100_000).is_err());
     let pattern = |levels: usize| {
-        let (open, close) = (
-            "Object(__tag:a, __slots:".repeat(levels),
-            ")".repeat(levels),
-        );
-        assemble_function(&format!(
-            "function f {{\nmatch r0, [({open}_{close}, 1)]\n}}"
-        ))
+        let (open, close) = ("Object(__tag:a, __slots:".repeat(levels), ")".repeat(levels));
+        assemble_function(&format!("function f {{\nmatch r0, [({open}_{close}, 1)]\n}}"))
     };
     assert!(pattern(200).is_ok());
     assert!(pattern(100_000).is_err());
@@ -290,21 +232,13 @@ fn packs_survive_the_text_form() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packs");
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "ionpack")
-        {
+        if path.extension().is_none_or(|extension| extension != "ionpack") {
             continue;
         }
         let mut package = Package::from_bytes(&std::fs::read(&path).unwrap()).unwrap();
         package.sources.clear();
         let text = disassemble_package(&package, Style::Lossless);
-        assert_eq!(
-            assemble_package(&text).unwrap(),
-            package,
-            "{}",
-            path.display()
-        );
+        assert_eq!(assemble_package(&text).unwrap(), package, "{}", path.display());
         for class in &package.classes {
             let text = disassemble_class(&class.name, &class.file);
             let again = assemble_class(&text).unwrap();
@@ -317,15 +251,8 @@ fn packs_survive_the_text_form() {
 #[test]
 fn offsets_keep_their_range() {
     for offset in [i32::MIN, -1, 0, 1, i32::MAX] {
-        let body = Body::Bytecode(vec![Instr::Jump {
-            offset: Offset(offset),
-        }]);
-        let function = Function {
-            name: None,
-            arity: 0,
-            extra_regs: 0,
-            body,
-        };
+        let body = Body::Bytecode(vec![Instr::Jump { offset: Offset(offset) }]);
+        let function = Function { name: None, arity: 0, extra_regs: 0, body };
         let text = disassemble_function(&function);
         assert_eq!(assemble_function(&text).unwrap(), function);
     }

@@ -14,13 +14,10 @@ use std::io::Cursor;
 
 fn packs() -> Vec<(String, Vec<u8>)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packs");
-    let paths = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let packs = paths.filter(|path| path.extension().is_some_and(|e| e == "ionpack"));
-    let packs: Vec<_> = packs
-        .map(|path| (path.display().to_string(), std::fs::read(path).unwrap()))
-        .collect();
+    let packs: Vec<_> =
+        packs.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect();
     assert!(packs.len() >= 12);
     packs
 }
@@ -33,12 +30,7 @@ fn load(bytes: &[u8]) -> Package {
 }
 
 fn function(code: Vec<Instr>) -> Function {
-    Function {
-        name: Some("main".into()),
-        arity: 0,
-        extra_regs: 1,
-        body: Body::Bytecode(code),
-    }
+    Function { name: Some("main".into()), arity: 0, extra_regs: 1, body: Body::Bytecode(code) }
 }
 
 #[test]
@@ -68,26 +60,14 @@ fn packs_survive_rewriting() {
 fn both_variants_are_read_and_kept() {
     let one = vec![function(vec![])];
     for variant in [Variant::Single, Variant::Multi] {
-        let class = ClassFile {
-            variant,
-            functions: one.clone(),
-        };
+        let class = ClassFile { variant, functions: one.clone() };
         let bytes = class.encode().unwrap();
-        assert_eq!(
-            bytes.starts_with(b"IONBC\x01\0\0"),
-            variant == Variant::Multi
-        );
+        assert_eq!(bytes.starts_with(b"IONBC\x01\0\0"), variant == Variant::Multi);
         assert_eq!(ClassFile::decode(&bytes).unwrap(), class);
     }
-    let none = ClassFile {
-        variant: Variant::Multi,
-        functions: vec![],
-    };
+    let none = ClassFile { variant: Variant::Multi, functions: vec![] };
     assert_eq!(ClassFile::decode(&none.encode().unwrap()).unwrap(), none);
-    let wrong = ClassFile {
-        variant: Variant::Single,
-        functions: vec![],
-    };
+    let wrong = ClassFile { variant: Variant::Single, functions: vec![] };
     assert_eq!(wrong.encode(), Err(EncodeError::SingleNeedsOneFunction(0)));
 }
 
@@ -103,19 +83,13 @@ fn unusual_encodings_are_kept() {
             ("k".into(), ConstValue::Undefined, Access::Public),
         ]),
     ];
-    let loads = values.map(|value| Instr::LoadConst {
-        dst: Dst(0),
-        value: ConstOperand(value),
-    });
+    let loads = values.map(|value| Instr::LoadConst { dst: Dst(0), value: ConstOperand(value) });
     let props = [None, Some(Access::Public), Some(Access::Readonly)].map(|access| PropInit {
         key: "p".into(),
         value: PropValue::Const(ConstValue::Boolean(true)),
         access,
     });
-    let init = Instr::ObjectInit {
-        dst: Dst(0),
-        props: Props(props.to_vec()),
-    };
+    let init = Instr::ObjectInit { dst: Dst(0), props: Props(props.to_vec()) };
     let class = ClassFile::new(vec![function(loads.into_iter().chain([init]).collect())]);
     let bytes = class.encode().unwrap();
     assert_eq!(ClassFile::decode(&bytes).unwrap(), class);
@@ -139,10 +113,7 @@ fn flags_are_normalised_to_one() {
 fn nesting_up_to_the_limit_can_be_written() {
     let nested = |levels: usize| {
         let value = (0..levels).fold(ConstValue::Unit, |inner, _| ConstValue::Tuple(vec![inner]));
-        let load = Instr::LoadConst {
-            dst: Dst(0),
-            value: ConstOperand(value),
-        };
+        let load = Instr::LoadConst { dst: Dst(0), value: ConstOperand(value) };
         ClassFile::new(vec![function(vec![load])])
     };
     for levels in [200, 256] {
@@ -150,9 +121,7 @@ fn nesting_up_to_the_limit_can_be_written() {
         assert_eq!(ClassFile::decode(&bytes).unwrap(), nested(levels));
     }
     assert_eq!(nested(257).encode(), Err(EncodeError::TooDeep));
-    let pattern = (0..200).fold(Pattern::Wildcard, |p, _| {
-        Pattern::Tagged("t".into(), Box::new(p))
-    });
+    let pattern = (0..200).fold(Pattern::Wildcard, |p, _| Pattern::Tagged("t".into(), Box::new(p)));
     assert_eq!(pattern.clone(), pattern);
 }
 
@@ -185,18 +154,12 @@ fn manifest_has_every_field() {
 fn manifest_lines_are_forgiving() {
     let text = "\r\n# note: x\r\n  Name :  x \r\nUnknown: y\nname: z\nVersion: 1\nVersion: 3\nExports: , a,, b ,\n";
     let manifest = Manifest::parse(text).unwrap();
-    assert_eq!(
-        (manifest.name.as_str(), manifest.version.as_str()),
-        ("x", "3")
-    );
+    assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("x", "3"));
     assert_eq!(manifest.exports, ["a", "b"]);
     assert_eq!(manifest.ionpack_version, "1.0");
     assert_eq!(Manifest::parse("").unwrap(), Manifest::default());
     assert_eq!(Manifest::parse("\u{feff}Name: x").unwrap().name, "unnamed");
-    assert_eq!(
-        Manifest::parse("Name: x\n\nbad"),
-        Err(ManifestError::NoColon(3))
-    );
+    assert_eq!(Manifest::parse("Name: x\n\nbad"), Err(ManifestError::NoColon(3)));
     assert_eq!(Manifest::from_bytes(b"\xff"), Err(ManifestError::NotUtf8));
 }
 
@@ -204,45 +167,21 @@ fn manifest_lines_are_forgiving() {
 fn manifests_that_would_not_read_back_are_not_written() {
     let check = |manifest: Manifest, key| {
         let error = PackageBuilder::new(manifest).to_bytes().unwrap_err();
-        assert_eq!(
-            error,
-            PackageError::Manifest(ManifestError::Unwritable(key))
-        );
+        assert_eq!(error, PackageError::Manifest(ManifestError::Unwritable(key)));
     };
-    check(
-        Manifest {
-            name: "a\nMain-Class: b".into(),
-            ..Manifest::default()
-        },
-        "Name",
-    );
-    check(
-        Manifest {
-            author: Some(" x".into()),
-            ..Manifest::default()
-        },
-        "Author",
-    );
-    check(
-        Manifest {
-            exports: vec!["a,b".into()],
-            ..Manifest::default()
-        },
-        "Exports",
-    );
+    check(Manifest { name: "a\nMain-Class: b".into(), ..Manifest::default() }, "Name");
+    check(Manifest { author: Some(" x".into()), ..Manifest::default() }, "Author");
+    check(Manifest { exports: vec!["a,b".into()], ..Manifest::default() }, "Exports");
 }
 
 fn sample() -> PackageBuilder {
-    PackageBuilder::new(Manifest {
-        main_class: Some("B".into()),
-        ..Manifest::default()
-    })
-    .source("Main.ion", "// text")
-    .resource("data/x.bin", vec![0; 5000])
-    .single("B", function(vec![Instr::Yield {}]))
-    .library("libx.so", "not really")
-    .multi("A/inner:c", vec![])
-    .resource("a.txt", "")
+    PackageBuilder::new(Manifest { main_class: Some("B".into()), ..Manifest::default() })
+        .source("Main.ion", "// text")
+        .resource("data/x.bin", vec![0; 5000])
+        .single("B", function(vec![Instr::Yield {}]))
+        .library("libx.so", "not really")
+        .multi("A/inner:c", vec![])
+        .resource("a.txt", "")
 }
 
 #[test]
@@ -285,30 +224,19 @@ fn resources_are_read_on_demand() {
     assert_eq!(missing, PackageError::Missing("resources/none".into()));
     let unread = package.to_bytes().unwrap_err();
     assert_eq!(unread, PackageError::Unread("resources/data/x.bin".into()));
-    archive
-        .load(Group::Resource, &mut package.resources[0])
-        .unwrap();
+    archive.load(Group::Resource, &mut package.resources[0]).unwrap();
     assert_eq!(package.resources[0].bytes().map(<[u8]>::len), Some(5000));
 }
 
 #[test]
 fn builders_refuse_what_readers_refuse() {
     let duplicate = sample().multi("B", vec![]).to_bytes().unwrap_err();
-    assert_eq!(
-        duplicate,
-        PackageError::Duplicate(Some("classes/B.ionc".into()))
-    );
+    assert_eq!(duplicate, PackageError::Duplicate(Some("classes/B.ionc".into())));
     for name in ["../x", "/x", "a\\b", "C:x", "", "a\0b", "a/../../b"] {
         let error = sample().resource(name, "").to_bytes().unwrap_err();
-        assert!(
-            matches!(error, PackageError::BadName { .. }),
-            "{name:?} {error}"
-        );
+        assert!(matches!(error, PackageError::BadName { .. }), "{name:?} {error}");
     }
     let mut package = sample().build();
     package.libraries.clear();
-    assert_eq!(
-        package.to_bytes(),
-        Err(PackageError::MissingLibrary("libx.so".into()))
-    );
+    assert_eq!(package.to_bytes(), Err(PackageError::MissingLibrary("libx.so".into())));
 }

@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 fn quickly<T>(body: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = body();
-    assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "took {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
     result
 }
 
@@ -30,10 +26,7 @@ fn rich_class() -> Vec<u8> {
         FFI: Sqrt
     }
     "#;
-    assemble_class(&text.replace("function (", "function anonymous ("))
-        .unwrap()
-        .encode()
-        .unwrap()
+    assemble_class(&text.replace("function (", "function anonymous (")).unwrap().encode().unwrap()
 }
 
 #[test]
@@ -45,10 +38,7 @@ fn truncated_classes_are_refused() {
         assert!(error.offset <= length, "{error}");
     }
     let longer = [bytes.as_slice(), b"x"].concat();
-    assert_eq!(
-        ClassFile::decode(&longer).unwrap_err().kind,
-        Kind::TrailingBytes(1)
-    );
+    assert_eq!(ClassFile::decode(&longer).unwrap_err().kind, Kind::TrailingBytes(1));
 }
 
 #[test]
@@ -101,16 +91,7 @@ fn every_count_field_is_checked() {
     let count = u32::MAX.to_le_bytes();
     let too_large = |bytes: &[u8]| {
         let kind = refusal(&[bytes, &count, &[0; 64]].concat());
-        assert!(
-            matches!(
-                kind,
-                Kind::CountTooLarge {
-                    count: u32::MAX,
-                    ..
-                }
-            ),
-            "{kind:?}"
-        );
+        assert!(matches!(kind, Kind::CountTooLarge { count: u32::MAX, .. }), "{kind:?}");
     };
     too_large(b"IONBC\x01\0\0\x01\0\0\0");
     too_large(&[0; 10]);
@@ -137,10 +118,7 @@ fn nested_large_counts_stay_cheap() {
         constant.extend(4_000_000u32.to_le_bytes());
     }
     constant.resize(5_000_000, 0x04);
-    assert!(matches!(
-        refusal(&loading(&constant)),
-        Kind::UnexpectedEnd { .. }
-    ));
+    assert!(matches!(refusal(&loading(&constant)), Kind::UnexpectedEnd { .. }));
 }
 
 #[test]
@@ -151,30 +129,16 @@ fn deep_nesting_is_refused() {
     let object = [0x07, 1, 0, 0, 0, 0, 0, 0, 0];
     assert!(ClassFile::decode(&loading(&nested(&array, 200, &[4]))).is_ok());
     assert_eq!(refusal(&loading(&nested(&array, 257, &[4]))), Kind::TooDeep);
-    assert_eq!(
-        refusal(&loading(&nested(&array, 100_000, &[4]))),
-        Kind::TooDeep
-    );
-    assert_eq!(
-        refusal(&loading(&nested(&object, 100_000, &[4]))),
-        Kind::TooDeep
-    );
+    assert_eq!(refusal(&loading(&nested(&array, 100_000, &[4]))), Kind::TooDeep);
+    assert_eq!(refusal(&loading(&nested(&object, 100_000, &[4]))), Kind::TooDeep);
     let matching = |pattern: Vec<u8>| {
-        let head = [
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x12, 0, 0, 0, 0, 1, 0, 0, 0,
-        ];
+        let head = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x12, 0, 0, 0, 0, 1, 0, 0, 0];
         [&head[..], &pattern, &1u32.to_le_bytes()].concat()
     };
     let tagged = [0x05, 0, 0, 0, 0];
     assert!(ClassFile::decode(&matching(nested(&tagged, 200, &[2]))).is_ok());
-    assert_eq!(
-        refusal(&matching(nested(&tagged, 100_000, &[2]))),
-        Kind::TooDeep
-    );
-    assert_eq!(
-        refusal(&matching(nested(&[0x03, 1, 0, 0, 0], 100_000, &[2]))),
-        Kind::TooDeep
-    );
+    assert_eq!(refusal(&matching(nested(&tagged, 100_000, &[2]))), Kind::TooDeep);
+    assert_eq!(refusal(&matching(nested(&[0x03, 1, 0, 0, 0], 100_000, &[2]))), Kind::TooDeep);
     let mixed = [nested(&tagged, 200, &[1]), nested(&array, 100, &[4])].concat();
     assert_eq!(refusal(&matching(mixed)), Kind::TooDeep);
 }
@@ -183,44 +147,17 @@ fn deep_nesting_is_refused() {
 fn bad_fields_are_named() {
     assert_eq!(refusal(b"IONBC\x02\0\0\x01\0\0\0\0\0\0\0"), Kind::BadMagic);
     assert_eq!(refusal(b"IONBC"), Kind::BadMagic);
-    assert_eq!(
-        refusal(b"IONBC\x01\0\0\x02\0\0\0\0\0\0\0"),
-        Kind::UnsupportedVersion(2)
-    );
-    assert_eq!(
-        refusal(&loading(&[0x0C])),
-        Kind::BadTag {
-            what: "value tag",
-            tag: 0x0C
-        }
-    );
-    assert_eq!(
-        refusal(&loading(&[0x09, 2, 0, 0, 0, b'a', 0xFF])),
-        Kind::BadUtf8
-    );
+    assert_eq!(refusal(b"IONBC\x01\0\0\x02\0\0\0\0\0\0\0"), Kind::UnsupportedVersion(2));
+    assert_eq!(refusal(&loading(&[0x0C])), Kind::BadTag { what: "value tag", tag: 0x0C });
+    assert_eq!(refusal(&loading(&[0x09, 2, 0, 0, 0, b'a', 0xFF])), Kind::BadUtf8);
     let access = [0x07, 1, 0, 0, 0, 0, 0, 0, 0, 4, 4];
-    assert_eq!(
-        refusal(&loading(&access)),
-        Kind::BadTag {
-            what: "access level",
-            tag: 4
-        }
-    );
+    assert_eq!(refusal(&loading(&access)), Kind::BadTag { what: "access level", tag: 4 });
     let opcode = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x24];
     assert_eq!(refusal(&opcode), Kind::BadOpcode(0x24));
     let error = ClassFile::decode(&opcode).unwrap_err();
-    assert_eq!(
-        (error.function, error.instruction, error.offset),
-        (Some(0), Some(0), 14)
-    );
+    assert_eq!((error.function, error.instruction, error.offset), (Some(0), Some(0), 14));
     let expected = "function 0, instruction 0, byte 14: unknown opcode 0x24; the file is damaged, build it again";
     assert_eq!(error.to_string(), expected);
     let kind = [0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
-    assert_eq!(
-        refusal(&kind),
-        Kind::BadTag {
-            what: "function kind",
-            tag: 2
-        }
-    );
+    assert_eq!(refusal(&kind), Kind::BadTag { what: "function kind", tag: 2 });
 }

@@ -10,11 +10,7 @@ use zip::write::SimpleFileOptions;
 fn quickly<T>(body: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = body();
-    assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "took {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
     result
 }
 
@@ -33,11 +29,7 @@ fn small_package() -> Vec<u8> {
     package.manifest.ffi_libraries = vec!["x".into()];
     let builder = PackageBuilder::new(package.manifest).resource("r", "some text some text");
     let class = package.classes.remove(0);
-    builder
-        .class(class.name, class.file)
-        .library("x", "y")
-        .to_bytes()
-        .unwrap()
+    builder.class(class.name, class.file).library("x", "y").to_bytes().unwrap()
 }
 
 #[test]
@@ -110,27 +102,14 @@ fn path_tricks_are_refused() {
     ];
     for path in paths {
         let stand_in = "Z".repeat(path.len());
-        let bytes = renamed(
-            zipped(&[(MANIFEST, b""), (&stand_in, b"")]),
-            &stand_in,
-            path,
-        );
+        let bytes = renamed(zipped(&[(MANIFEST, b""), (&stand_in, b"")]), &stand_in, path);
         let error = read_all(&bytes, Limits::default()).unwrap_err();
-        assert!(
-            matches!(error, PackageError::BadName { .. }),
-            "{path:?}: {error}"
-        );
+        assert!(matches!(error, PackageError::BadName { .. }), "{path:?}: {error}");
     }
     for name in ["../x", "/x", "a\\b", "C:x", "x/../../y"] {
         let manifest = format!("FFI-Libraries: {name}\n");
-        let error = read_all(
-            &zipped(&[(MANIFEST, manifest.as_bytes())]),
-            Limits::default(),
-        );
-        assert!(
-            matches!(error, Err(PackageError::BadName { .. })),
-            "{name}: {error:?}"
-        );
+        let error = read_all(&zipped(&[(MANIFEST, manifest.as_bytes())]), Limits::default());
+        assert!(matches!(error, Err(PackageError::BadName { .. })), "{name}: {error:?}");
     }
 }
 
@@ -158,10 +137,7 @@ fn duplicates_are_refused() {
 fn missing_members_are_named() {
     let missing = read_all(&zipped(&[]), Limits::default()).unwrap_err();
     assert_eq!(missing, PackageError::Missing(MANIFEST.into()));
-    let library = read_all(
-        &zipped(&[(MANIFEST, b"FFI-Libraries: m.so\n")]),
-        Limits::default(),
-    );
+    let library = read_all(&zipped(&[(MANIFEST, b"FFI-Libraries: m.so\n")]), Limits::default());
     assert_eq!(library, Err(PackageError::MissingLibrary("m.so".into())));
 }
 
@@ -183,10 +159,7 @@ fn checksums_are_verified() {
         zip.write_all(text.as_bytes()).unwrap();
     }
     let bytes = zip.finish().unwrap().into_inner();
-    assert_eq!(
-        read_all(&bytes, Limits::default()).unwrap().manifest.name,
-        "a"
-    );
+    assert_eq!(read_all(&bytes, Limits::default()).unwrap().manifest.name, "a");
     let damaged = renamed(bytes.clone(), "Name: a", "Name: b");
     let error = read_all(&damaged, Limits::default()).unwrap_err();
     assert!(matches!(error, PackageError::Damaged { .. }), "{error}");
@@ -206,34 +179,13 @@ fn zip_bombs_are_refused() {
     let bomb = zipped(&[(MANIFEST, b""), ("resources/r", &zeros)]);
     assert!(bomb.len() < 100_000);
     quickly(|| {
-        assert!(
-            Package::from_bytes(&bomb).is_ok(),
-            "not inflated unless read"
-        );
+        assert!(Package::from_bytes(&bomb).is_ok(), "not inflated unless read");
         let error = read_all(&bomb, Limits::default()).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                PackageError::Limit {
-                    what: "compression ratio",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, PackageError::Limit { what: "compression ratio", .. }), "{error}");
     });
     let class = zipped(&[(MANIFEST, b""), ("classes/A.ionc", &zeros)]);
     let error = read_all(&class, Limits::default()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            PackageError::Limit {
-                what: "bytes of a member",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, PackageError::Limit { what: "bytes of a member", .. }), "{error}");
     // Declared as 100 bytes, inflates to more.
     let mut liar = bomb.clone();
     let size = directory_entry(&liar, 1) + 24;
@@ -253,57 +205,27 @@ fn limits_are_adjustable() {
     let bytes = small_package();
     let limited = |limits: Limits| read_all(&bytes, limits).map(|_| ());
     let limit = |what: &'static str, name: &str, limit| {
-        Err(PackageError::Limit {
-            name: name.into(),
-            what,
-            limit,
-        })
+        Err(PackageError::Limit { name: name.into(), what, limit })
     };
     let standard = Limits::default;
+    assert_eq!(limited(Limits { entries: 3, ..standard() }), limit("entries", "", 3));
     assert_eq!(
-        limited(Limits {
-            entries: 3,
-            ..standard()
-        }),
-        limit("entries", "", 3)
-    );
-    assert_eq!(
-        limited(Limits {
-            manifest: 10,
-            ..standard()
-        }),
+        limited(Limits { manifest: 10, ..standard() }),
         limit("bytes of a member", MANIFEST, 10)
     );
     assert_eq!(
-        limited(Limits {
-            class: 10,
-            ..standard()
-        }),
+        limited(Limits { class: 10, ..standard() }),
         limit("bytes of a member", "classes/Main.ionc", 10)
     );
     assert_eq!(
-        limited(Limits {
-            member: 3,
-            ..standard()
-        }),
+        limited(Limits { member: 3, ..standard() }),
         limit("bytes of a member", "resources/r", 3)
     );
     let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
-    let total: u64 = (0..zip.len())
-        .map(|index| zip.by_index(index).unwrap().size())
-        .sum();
+    let total: u64 = (0..zip.len()).map(|index| zip.by_index(index).unwrap().size()).sum();
+    assert_eq!(limited(Limits { total, ..standard() }), Ok(()));
     assert_eq!(
-        limited(Limits {
-            total,
-            ..standard()
-        }),
-        Ok(())
-    );
-    assert_eq!(
-        limited(Limits {
-            total: total - 1,
-            ..standard()
-        }),
+        limited(Limits { total: total - 1, ..standard() }),
         limit("bytes in total", "resources/r", total - 1)
     );
 }
@@ -311,15 +233,9 @@ fn limits_are_adjustable() {
 #[test]
 fn overlapping_members_are_refused() {
     let mut bytes = zipped(&[(MANIFEST, b""), ("src/a", b"1"), ("src/b", b"2")]);
-    let (first, second) = (
-        directory_entry(&bytes, 1) + 42,
-        directory_entry(&bytes, 2) + 42,
-    );
+    let (first, second) = (directory_entry(&bytes, 1) + 42, directory_entry(&bytes, 2) + 42);
     bytes.copy_within(first..first + 4, second);
-    assert_eq!(
-        read_all(&bytes, Limits::default()).unwrap_err(),
-        PackageError::Overlap
-    );
+    assert_eq!(read_all(&bytes, Limits::default()).unwrap_err(), PackageError::Overlap);
 }
 
 #[test]
@@ -338,13 +254,7 @@ fn other_methods_are_refused() {
 fn leading_bytes_are_allowed_and_nonsense_is_not() {
     let shebang = [b"#!/usr/bin/env ion\n".as_slice(), &small_package()].concat();
     read_all(&shebang, Limits::default()).unwrap();
-    for bytes in [
-        &b""[..],
-        b"PK",
-        b"PK\x05\x06",
-        &[0; 100_000],
-        &b"PK\x05\x06".repeat(20_000),
-    ] {
+    for bytes in [&b""[..], b"PK", b"PK\x05\x06", &[0; 100_000], &b"PK\x05\x06".repeat(20_000)] {
         let error = quickly(|| read_all(bytes, Limits::default()).unwrap_err());
         assert!(matches!(error, PackageError::Archive(_)), "{error}");
     }

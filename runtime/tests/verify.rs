@@ -30,10 +30,7 @@ fn packs_verify_clean() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packs");
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "ionpack")
-        {
+        if path.extension().is_some_and(|extension| extension == "ionpack") {
             let package = Package::from_bytes(&std::fs::read(&path).unwrap()).unwrap();
             let report = verify_package(&package, &NATIVES).unwrap();
             assert_eq!(report.warnings, [], "{}", path.display());
@@ -62,10 +59,7 @@ fn registers_are_bounded_by_the_frame() {
     }
     assert_eq!(of("arity: 10, extra_regs: 7", "move r16, r0"), Ok(()));
     assert_eq!(of("arity: 65000, extra_regs: 0", "nop"), Ok(()));
-    assert_eq!(
-        of("arity: 65000, extra_regs: 1", "nop"),
-        Err(Kind::TooManyRegisters(65001))
-    );
+    assert_eq!(of("arity: 65000, extra_regs: 1", "nop"), Err(Kind::TooManyRegisters(65001)));
     let huge = of("arity: 4294967295, extra_regs: 4294967295", "nop");
     assert_eq!(huge, Err(Kind::TooManyRegisters(8589934590)));
 }
@@ -121,20 +115,11 @@ fn entry_points() {
     let with = |manifest: &str, functions: &str| format!("{manifest}\n{class}{functions}");
     let f = |name: &str, arity: u32| format!("function {name} (arity: {arity}) {{\n}}\n");
 
-    assert_eq!(
-        entry(&with(".main Main", &(f("x", 0) + &f("main", 0)))),
-        (1, 1)
-    );
-    assert_eq!(
-        entry(&with(".main Main x", &(f("main", 0) + &f("x", 3)))),
-        (1, 1)
-    );
+    assert_eq!(entry(&with(".main Main", &(f("x", 0) + &f("main", 0)))), (1, 1));
+    assert_eq!(entry(&with(".main Main x", &(f("main", 0) + &f("x", 3)))), (1, 1));
     assert_eq!(entry(&with(".main Main", &f("main", 1))), (1, 0));
     assert_eq!(entry(&with(".main Main", &f("anonymous", 2))), (1, 0));
-    assert_eq!(
-        entry(&with(".main Main", &(f("a", 1) + &f("b", 0) + &f("c", 0)))),
-        (1, 1)
-    );
+    assert_eq!(entry(&with(".main Main", &(f("a", 1) + &f("b", 0) + &f("c", 0)))), (1, 1));
 
     let refused = |manifest: &str, functions: &str| refusal(&with(manifest, functions));
     assert_eq!(
@@ -174,32 +159,12 @@ fn references_resolve_in_order() {
     .unwrap();
     let index = FunctionIndex::of_package(&package);
     assert_eq!(index.resolve("A:f", "B"), Some((0, 0)));
-    assert_eq!(
-        index.resolve("B:C:f", "A"),
-        Some((2, 0)),
-        "split at the last colon first"
-    );
+    assert_eq!(index.resolve("B:C:f", "A"), Some((2, 0)), "split at the last colon first");
     assert_eq!(index.resolve("f", "B"), Some((1, 0)), "same class");
-    assert_eq!(
-        index.resolve("B", "B"),
-        Some((1, 1)),
-        "unnamed function of the class"
-    );
-    assert_eq!(
-        index.resolve("B", "A"),
-        Some((0, 2)),
-        "same class wins over unnamed"
-    );
-    assert_eq!(
-        index.resolve("B:C", "A"),
-        Some((2, 1)),
-        "unnamed function of a class with a colon"
-    );
-    assert_eq!(
-        index.resolve("only", "B"),
-        Some((0, 1)),
-        "only function of that name"
-    );
+    assert_eq!(index.resolve("B", "B"), Some((1, 1)), "unnamed function of the class");
+    assert_eq!(index.resolve("B", "A"), Some((0, 2)), "same class wins over unnamed");
+    assert_eq!(index.resolve("B:C", "A"), Some((2, 1)), "unnamed function of a class with a colon");
+    assert_eq!(index.resolve("only", "B"), Some((0, 1)), "only function of that name");
     assert_eq!(index.resolve("f", "Z"), None, "several of that name");
     assert_eq!(index.resolve("A:none", "A"), None);
     assert_eq!(index.resolve("", "A"), None);
@@ -224,10 +189,7 @@ fn suspicious_references_are_warnings() {
             "class 'Main': function 'main': instruction 3: no library function 'PrintLine'; did you mean 'PrintLn'",
         ]
     );
-    assert!(matches!(
-        report.warnings[1].kind,
-        WarningKind::UnknownNative { .. }
-    ));
+    assert!(matches!(report.warnings[1].kind, WarningKind::UnknownNative { .. }));
 }
 
 #[test]
@@ -237,10 +199,7 @@ fn deep_constants_built_by_hand_are_refused() {
     let nested = |levels: usize| {
         let value = (0..levels).fold(ConstValue::Unit, |inner, _| ConstValue::Array(vec![inner]));
         let mut function = assemble_function("function f {\n}").unwrap();
-        let load = Instr::LoadConst {
-            dst: Dst(0),
-            value: ConstOperand(value),
-        };
+        let load = Instr::LoadConst { dst: Dst(0), value: ConstOperand(value) };
         function.body = Body::Bytecode(vec![load]);
         verify_function(&function).map_err(|error| error.kind)
     };

@@ -63,22 +63,14 @@ pub(crate) fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     let (format, values) = args.split_first().ok_or_else(wrong)?;
     let format = cx.text(*format).ok_or_else(wrong)?;
     let pieces = pieces(&format);
-    let expected = pieces
-        .iter()
-        .filter(|piece| !matches!(piece, Piece::Text(_)))
-        .count();
+    let expected = pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count();
     if expected > values.len() {
-        return Err(NativeError::Count {
-            expected,
-            got: values.len(),
-        });
+        return Err(NativeError::Count { expected, got: values.len() });
     }
     let texts = texts(cx, values)?;
     let filled = fill(&pieces, &texts);
     // A short format can name a long text many times.
-    let total = filled
-        .iter()
-        .fold(0usize, |sum, part| sum.saturating_add(part.len()));
+    let total = filled.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
     if total > cx.heap.limit {
         return Err(cx.out_of_memory());
     }
@@ -132,9 +124,9 @@ fn fill<'a>(pieces: &[Piece<'a>], texts: &'a [String]) -> Vec<&'a str> {
     let mut part = |piece: &Piece<'a>| match *piece {
         Piece::Text(text) => text,
         Piece::Next => unnamed.next().map_or("{}", |(text, _)| text.as_str()),
-        Piece::Numbered(whole, number) => number
-            .and_then(|number| texts.get(number))
-            .map_or(whole, String::as_str),
+        Piece::Numbered(whole, number) => {
+            number.and_then(|number| texts.get(number)).map_or(whole, String::as_str)
+        }
     };
     pieces.iter().map(&mut part).collect()
 }
@@ -147,12 +139,7 @@ mod tests {
     fn values_are_joined() {
         check_output("Print", "1, \"a\", 'b'", "1, a, b", "");
         check_output("PrintLn", "1", "1\n", "");
-        check_output(
-            "PrintLn",
-            "(), undefined, true",
-            "(), undefined, true\n",
-            "",
-        );
+        check_output("PrintLn", "(), undefined, true", "(), undefined, true\n", "");
         check_output(
             "PrintLn",
             "[1, (2, \"x\")], { a: 1, b: { } }",
@@ -165,24 +152,14 @@ mod tests {
             ":Ok[1], :None\n",
             "",
         );
-        check_output(
-            "PrintLn",
-            "{ __tag: \"Ok\", n: 1 }",
-            "{__tag: Ok, n: 1}\n",
-            "",
-        );
+        check_output("PrintLn", "{ __tag: \"Ok\", n: 1 }", "{__tag: Ok, n: 1}\n", "");
         check_output(
             "PrintLn",
             "-0.0, 0.0000001, 1e20, NaN, -inf",
             "0, 0.0000001, 100000000000000000000, NaN, -inf\n",
             "",
         );
-        check_output(
-            "PrintLn",
-            "1.5-2i, 0+-0.0i, tuple(), (1)",
-            "1.5-2i, 0+-0i, (), (1)\n",
-            "",
-        );
+        check_output("PrintLn", "1.5-2i, 0+-0.0i, tuple(), (1)", "1.5-2i, 0+-0i, (), (1)\n", "");
         check_output(
             "PrintLn",
             "function, native, process",
@@ -195,11 +172,7 @@ mod tests {
     #[test]
     fn errors_go_to_the_error_output() {
         check_output("Eprint", "\"oops\"", "", "oops\n");
-        check(
-            "Eprint",
-            "1, 2",
-            "error:FFI call error: Expected 1 arguments, got 2",
-        );
+        check("Eprint", "1, 2", "error:FFI call error: Expected 1 arguments, got 2");
     }
 
     #[test]
@@ -208,12 +181,7 @@ mod tests {
         check_output("Debug", "'ok'", "[DEBUG] Atom: :ok\n", "");
         check_output("Debug", "\"a\\\"b\"", "[DEBUG] String: \"a\"b\"\n", "");
         check_output("Debug", "[\"a\", 'b']", "[DEBUG] Array: [a, b]\n", "");
-        check_output(
-            "Debug",
-            "function",
-            "[DEBUG] String: \"[Function: main]\"\n",
-            "",
-        );
+        check_output("Debug", "function", "[DEBUG] String: \"[Function: main]\"\n", "");
         check_output("Debug", "process", "[DEBUG] String: \"[Process]\"\n", "");
         check_output("Debug", "1+2i", "[DEBUG] Complex: 1+2i\n", "");
     }
@@ -231,10 +199,7 @@ mod tests {
         check_format("\"{0}{}\", 1, 2", "12");
         check_format("\"{}{1}{}\", 1, 2, 3", "123");
         check_format("\"{9}{}\", 1, 2", "{9}1");
-        check_format(
-            "\"{99999999999999999999999}\", 1",
-            "{99999999999999999999999}",
-        );
+        check_format("\"{99999999999999999999999}\", 1", "{99999999999999999999999}");
         check_format("\"{ } {a} {} {{}}}\", 1, 2", "{ } {a} 1 {2}}");
         check_format("\"{{0}\", 1", "{1");
         check_format("\"é{}é\", \"ü\"", "éüé");
@@ -256,25 +221,14 @@ mod tests {
         error("\"{} {}\", 1", "Expected 2 arguments, got 1");
         error("\"{0} {0}\", 1", "Expected 2 arguments, got 1");
         error("\"x\"", "Expected 2 arguments, got 1");
-        error(
-            "1, 2, 3",
-            "Expected String, ...Any argument, got Number, Number",
-        );
-        error(
-            "'a', 2",
-            "Expected String, ...Any argument, got Atom, Number",
-        );
+        error("1, 2, 3", "Expected String, ...Any argument, got Number, Number");
+        error("'a', 2", "Expected String, ...Any argument, got Atom, Number");
     }
 
     #[test]
     fn texts_beyond_the_memory_limit_end_the_process() {
         let long = "a".repeat(3000);
         let args = format!("\"{{0}}{{0}}\", \"{long}\", 1");
-        check_with_heap(
-            4096,
-            "PrintF",
-            &args,
-            "out of memory: the limit is 4096 bytes",
-        );
+        check_with_heap(4096, "PrintF", &args, "out of memory: the limit is 4096 bytes");
     }
 }

@@ -23,14 +23,8 @@ fn binary(args: &[Value], function: impl Fn(f64, f64) -> f64) -> Result {
 }
 
 pub(crate) fn sqrt(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    if args
-        .first()
-        .and_then(|arg| arg.as_number())
-        .is_some_and(|number| number < 0.0)
-    {
-        return Err(NativeError::Runtime(
-            "Cannot take square root of negative number".to_owned(),
-        ));
+    if args.first().and_then(|arg| arg.as_number()).is_some_and(|number| number < 0.0) {
+        return Err(NativeError::Runtime("Cannot take square root of negative number".to_owned()));
     }
     unary(args, f64::sqrt)
 }
@@ -62,10 +56,7 @@ pub(crate) fn round(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
 
 /// NaN, not minus infinity, for 0.
 pub(crate) fn log(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(
-        args,
-        |number| if number > 0.0 { number.ln() } else { f64::NAN },
-    )
+    unary(args, |number| if number > 0.0 { number.ln() } else { f64::NAN })
 }
 
 pub(crate) fn max(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
@@ -136,26 +127,10 @@ mod tests {
 
     #[test]
     fn wrong_arguments() {
-        check(
-            "Sqrt",
-            "\"4\"",
-            "error:FFI call error: Expected Number argument, got String",
-        );
-        check(
-            "Abs",
-            "'a'",
-            "error:FFI call error: Expected Number argument, got Atom",
-        );
-        check(
-            "Sin",
-            "1, 2",
-            "error:FFI call error: Expected 1 arguments, got 2",
-        );
-        check(
-            "Cos",
-            "function",
-            "error:FFI call error: Expected Number argument, got String",
-        );
+        check("Sqrt", "\"4\"", "error:FFI call error: Expected Number argument, got String");
+        check("Abs", "'a'", "error:FFI call error: Expected Number argument, got Atom");
+        check("Sin", "1, 2", "error:FFI call error: Expected 1 arguments, got 2");
+        check("Cos", "function", "error:FFI call error: Expected Number argument, got String");
         check(
             "Max",
             "1, \"2\"",
@@ -166,10 +141,6 @@ mod tests {
             "(), undefined",
             "error:FFI call error: Expected Number, Number argument, got Unit, Undefined",
         );
-        check(
-            "Min",
-            "1",
-            "error:FFI call error: Expected 2 arguments, got 1",
-        );
+        check("Min", "1", "error:FFI call error: Expected 2 arguments, got 1");
     }
 }

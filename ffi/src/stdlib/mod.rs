@@ -15,7 +15,5 @@ const BYTES_PER_REDUCTION: usize = 64;
 /// Charges for work on this many bytes.
 fn charge(cx: &mut NativeCx<'_>, bytes: usize) {
     let cost = bytes / BYTES_PER_REDUCTION;
-    cx.extra_cost = cx
-        .extra_cost
-        .saturating_add(i64::try_from(cost).unwrap_or(i64::MAX));
+    cx.extra_cost = cx.extra_cost.saturating_add(i64::try_from(cost).unwrap_or(i64::MAX));
 }

@@ -76,11 +76,7 @@ mod tests {
         check("StrLength", "\"\"", "Number: 0");
         check("StrLength", "\"naïve\"", "Number: 6");
         check("StrLength", "function", "Number: 16");
-        check(
-            "StrLength",
-            "'abc'",
-            "error:FFI call error: Expected String argument, got Atom",
-        );
+        check("StrLength", "'abc'", "error:FFI call error: Expected String argument, got Atom");
     }
 
     #[test]
@@ -89,11 +85,7 @@ mod tests {
         check("StrLower", "\"ÀB İ\"", "String: \"àb i\u{307}\"");
         check("StrUpper", "\"\"", "String: \"\"");
         check("StrUpper", "function", "String: \"[FUNCTION: MAIN]\"");
-        check(
-            "StrLower",
-            "1",
-            "error:FFI call error: Expected String argument, got Number",
-        );
+        check("StrLower", "1", "error:FFI call error: Expected String argument, got Number");
     }
 
     #[test]
@@ -121,17 +113,9 @@ mod tests {
 
     #[test]
     fn trimming_knows_unicode_blanks() {
-        check(
-            "StrTrim",
-            "\" \\t\\u{2003}a b\\n\\u{a0}\"",
-            "String: \"a b\"",
-        );
+        check("StrTrim", "\" \\t\\u{2003}a b\\n\\u{a0}\"", "String: \"a b\"");
         check("StrTrim", "\"\\u{200b}a\"", "String: \"\u{200b}a\"");
-        check(
-            "StrTrim",
-            "true",
-            "error:FFI call error: Expected String argument, got Boolean",
-        );
+        check("StrTrim", "true", "error:FFI call error: Expected String argument, got Boolean");
     }
 
     #[test]

@@ -29,24 +29,14 @@ fn call(heap: usize, native: &str, args: &str) -> Ran {
     }
     let regs: Vec<String> = (1..=args.len()).map(|reg| format!("r{reg}")).collect();
     let list = regs.join(", ");
-    write!(
-        text,
-        "load_const r0, '__stdlib:{native}'\ncall r0, r0, [{list}]\nreturn r0\n}}\n"
-    )
-    .expect("a String takes everything");
+    write!(text, "load_const r0, '__stdlib:{native}'\ncall r0, r0, [{list}]\nreturn r0\n}}\n")
+        .expect("a String takes everything");
     let package = assemble_package(&text).expect("the program is well-formed");
     let linked = Linked::new(&package, &standard()).expect("the program is valid");
     let (outputs, out, err) = Outputs::captured();
-    let config = Config {
-        max_heap: heap,
-        ..Config::default()
-    };
+    let config = Config { max_heap: heap, ..Config::default() };
     let run = vm::run(&linked, config, None, outputs, &[]).expect("the machine starts");
-    Ran {
-        end: run.end,
-        out: out.text(),
-        err: err.text(),
-    }
+    Ran { end: run.end, out: out.text(), err: err.text() }
 }
 
 /// Splits at commas outside of quotes and brackets.
@@ -90,16 +80,8 @@ pub(crate) fn check(native: &str, args: &str, expected: &str) {
 #[track_caller]
 pub(crate) fn check_output(native: &str, args: &str, out: &str, err: &str) {
     let ran = call(1 << 20, native, args);
-    assert_eq!(
-        (ran.out.as_str(), ran.err.as_str()),
-        (out, err),
-        "{native}({args})"
-    );
-    assert_eq!(
-        ran.end,
-        MainEnd::Result("Unit: ()".to_owned()),
-        "{native}({args})"
-    );
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), (out, err), "{native}({args})");
+    assert_eq!(ran.end, MainEnd::Result("Unit: ()".to_owned()), "{native}({args})");
 }
 
 /// Checks the fault that a call ends with in a process of so much memory.

@@ -43,9 +43,7 @@ impl<'a> Lower<'a, '_> {
                 Word::Constant(word) => self.word(*word),
                 Word::Value(value) if self.f.repr(*value) == Repr::F64 => self.value(*value),
                 Word::Value(value) => self.bits(*value),
-                Word::Before(distance) => {
-                    self.b.ins().iadd_imm_s(at, i as i64 * 8 - distance)
-                }
+                Word::Before(distance) => self.b.ins().iadd_imm_s(at, i as i64 * 8 - distance),
             };
             self.b.ins().store(TRUSTED, word, at, i as i32 * 8);
         }
@@ -76,8 +74,7 @@ impl<'a> Lower<'a, '_> {
         let slow = self.b.create_block();
         self.b.set_cold_block(slow);
         let address = self.allocate(words, slow);
-        let address =
-            if skip == 0 { address } else { self.b.ins().iadd_imm_s(address, skip) };
+        let address = if skip == 0 { address } else { self.b.ins().iadd_imm_s(address, skip) };
         let value = self.pointer(address);
         let value = self.unbox_bits(value, repr);
         self.b.ins().jump(join, &[BlockArg::Value(value)]);
@@ -167,15 +164,16 @@ impl<'a> Lower<'a, '_> {
         let constant = self.f.as_constant(function).map(|constant| constant.value);
         let plain = constant.filter(|value| value.as_function().is_some());
         let count = captures.len();
-        let words = plain.filter(|_| offset::CLOSURE_CAPTURES + 8 * count <= MAX_INLINE).map(|value| {
-            let mut words = vec![
-                Word::Constant(u64::from(tag::CLOSURE) | (count as u64) << 32),
-                Word::Constant(value.to_bits()),
-                Word::Constant(bits::UNDEFINED),
-            ];
-            words.extend(captures.iter().map(|capture| Word::Value(*capture)));
-            words
-        });
+        let words =
+            plain.filter(|_| offset::CLOSURE_CAPTURES + 8 * count <= MAX_INLINE).map(|value| {
+                let mut words = vec![
+                    Word::Constant(u64::from(tag::CLOSURE) | (count as u64) << 32),
+                    Word::Constant(value.to_bits()),
+                    Word::Constant(bits::UNDEFINED),
+                ];
+                words.extend(captures.iter().map(|capture| Word::Value(*capture)));
+                words
+            });
         self.make(id, words.as_deref().map(|words| (words, 0)), Helper::make_closure, |this| {
             let list = this.list(captures);
             vec![this.bits(function), list, this.word(count as u64)]

@@ -60,7 +60,9 @@ impl Lower<'_, '_> {
                     }
                     (Op::CallValue { function, args }, _) if !args.contains(function) => {
                         let Some(&read) = reads.get(function) else { continue };
-                        let Op::GetProp { object, key, .. } = self.f.inst(read).op else { continue };
+                        let Op::GetProp { object, key, .. } = self.f.inst(read).op else {
+                            continue;
+                        };
                         let name = self.f.as_constant(key).and_then(|key| key.value.as_atom());
                         if name.is_some() && self.f.kinds(object).intersects(Kinds::OBJECT) {
                             self.methods.insert(read, object);
@@ -74,7 +76,14 @@ impl Lower<'_, '_> {
     }
 
     /// Goes to `join` with what a direct call of `func` gives.
-    fn call_direct(&mut self, id: InstId, func: FuncId, this: Value, args: &[ValueId], join: Block) {
+    fn call_direct(
+        &mut self,
+        id: InstId,
+        func: FuncId,
+        this: Value,
+        args: &[ValueId],
+        join: Block,
+    ) {
         let (params, takes_this) = self.linker.params(func);
         let mut passed = Vec::with_capacity(params + 1);
         if takes_this {
@@ -129,8 +138,7 @@ impl Lower<'_, '_> {
         let entered = self.b.create_block();
         let done = self.b.create_block();
         let process = self.process();
-        let result =
-            self.b.ins().load(types::F64, TRUSTED, process, layout::PROCESS_RESULT as i32);
+        let result = self.b.ins().load(types::F64, TRUSTED, process, layout::PROCESS_RESULT as i32);
         self.b.ins().brif(answer, entered, &[], done, &[]);
         self.b.switch_to_block(done);
         self.b.ins().jump(join, &[BlockArg::Value(result)]);

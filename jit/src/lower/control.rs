@@ -29,12 +29,8 @@ impl<'a> Lower<'a, '_> {
         let mut gone = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
         if at == SafepointAt::Entry && self.has_large_frame() {
             let process = self.process();
-            let limit = self.b.ins().load(
-                types::I64,
-                TRUSTED,
-                process,
-                layout::PROCESS_STACK_LIMIT as i32,
-            );
+            let limit =
+                self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_STACK_LIMIT as i32);
             let sp = self.b.ins().get_stack_pointer(types::I64);
             let low = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
             gone = self.b.ins().bor(gone, low);

@@ -33,8 +33,8 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
-use ion_runtime::program::{FuncId, Program};
 use ion_runtime::object::shape::ShapeTable;
+use ion_runtime::program::{FuncId, Program};
 use ion_runtime::value::{Atom, bits};
 use rustc_hash::FxHashMap;
 
@@ -50,7 +50,11 @@ pub trait Linker {
     fn entry(&mut self, function: &mut cranelift_codegen::ir::Function, callee: FuncId) -> FuncRef;
 
     /// How a stub around a helper is called.
-    fn cold_stub(&mut self, function: &mut cranelift_codegen::ir::Function, helper: Helper) -> FuncRef;
+    fn cold_stub(
+        &mut self,
+        function: &mut cranelift_codegen::ir::Function,
+        helper: Helper,
+    ) -> FuncRef;
 
     /// How many registers a bytecode function takes, and whether `this` comes before them.
     fn params(&self, callee: FuncId) -> (usize, bool);
@@ -369,8 +373,7 @@ impl<'a> Lower<'a, '_> {
             }
         };
         let process = self.process();
-        let worker =
-            self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
+        let worker = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
         let at = (layout::WORKER_HELPERS + helper.offset()) as i32;
         let address = self.b.ins().load(types::I64, TRUSTED, worker, at);
         let mut all = vec![process];
@@ -395,8 +398,7 @@ impl<'a> Lower<'a, '_> {
     /// Unwinds if the status that a cold stub has left is not 0; goes on in a cold block.
     pub fn check_cold_status(&mut self, id: InstId) {
         let process = self.process();
-        let status =
-            self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_STATUS as i32);
+        let status = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_STATUS as i32);
         self.check_status(id, status);
         let here = self.b.current_block().expect("there is a current block");
         self.b.set_cold_block(here);
@@ -421,8 +423,7 @@ impl<'a> Lower<'a, '_> {
             let repr = self.f.repr(result);
             let process = self.process();
             let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
-            let value =
-                self.b.ins().load(ty, TRUSTED, process, layout::PROCESS_RESULT as i32);
+            let value = self.b.ins().load(ty, TRUSTED, process, layout::PROCESS_RESULT as i32);
             let value = if repr == Repr::F64 { value } else { self.unbox_bits(value, repr) };
             self.give(id, value);
         }

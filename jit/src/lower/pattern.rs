@@ -8,9 +8,7 @@ use super::{Lower, TRUSTED};
 use crate::ir::{FrameId, Target, ValueId};
 use crate::kinds::Kinds;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{
-    Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value, types,
-};
+use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value, types};
 use cranelift_frontend::Switch;
 use ion_runtime::heap::{offset, tag};
 use ion_runtime::helpers::Helper;
@@ -70,9 +68,8 @@ impl Lower<'_, '_> {
     ) {
         let func = self.f.frames[frame.index()].func;
         let body = self.program.function(func).bytecode();
-        let patterns: &[Pat] = body
-            .and_then(|body| body.literals.patterns.get(&pc))
-            .map_or(&[], Vec::as_slice);
+        let patterns: &[Pat] =
+            body.and_then(|body| body.literals.patterns.get(&pc)).map_or(&[], Vec::as_slice);
         let simple: Option<Vec<Simple>> = patterns.iter().take(arms.len()).map(simple).collect();
         match simple {
             Some(simple) if simple.len() == arms.len() => {
@@ -194,10 +191,9 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(tuple);
         let first = self.b.ins().iadd_imm_s(address, offset::TUPLE_ELEMENTS as i64);
         let count = self.b.ins().uload32(TRUSTED, address, 4);
-        self.b.ins().jump(
-            join,
-            &[BlockArg::Value(first), BlockArg::Value(count), BlockArg::Value(no)],
-        );
+        self.b
+            .ins()
+            .jump(join, &[BlockArg::Value(first), BlockArg::Value(count), BlockArg::Value(no)]);
         self.b.switch_to_block(no_tuple);
         let array = self.b.create_block();
         let is_an_array = self.b.ins().icmp_imm_u(IntCC::Equal, found, i64::from(tag::ARRAY));
@@ -207,10 +203,9 @@ impl Lower<'_, '_> {
         let first = self.b.ins().iadd_imm_s(slots, offset::SLOTS_ELEMENTS as i64);
         let count = self.b.ins().load(types::I64, TRUSTED, address, offset::ARRAY_LEN as i32);
         let yes = self.b.ins().iconst(types::I8, 1);
-        self.b.ins().jump(
-            join,
-            &[BlockArg::Value(first), BlockArg::Value(count), BlockArg::Value(yes)],
-        );
+        self.b
+            .ins()
+            .jump(join, &[BlockArg::Value(first), BlockArg::Value(count), BlockArg::Value(yes)]);
         self.b.switch_to_block(join);
         Row { elements, length, is_array }
     }

@@ -50,8 +50,7 @@ impl Lower<'_, '_> {
         let word = self.bits(value);
         if !POINTERS.contains(self.f.kinds(value)) {
             let top = self.b.ins().ushr_imm_u(word, 48);
-            let is_pointer =
-                self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
+            let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
             self.go_on_if(is_pointer, slow);
         }
         self.b.ins().band_imm_u(word, bits::PAYLOAD as i64)
@@ -127,16 +126,19 @@ impl Lower<'_, '_> {
         let cell = if self.methods.contains_key(&id) { self.linker.cell() } else { None };
         let fast = match self.atom_of(key) {
             Some(_) if cell.is_some() => cell.map(|cell| self.get_method(object, cell, repr, slow)),
-            Some(known::length) if kinds.intersects(Kinds::ARRAY) && !kinds.intersects(Kinds::OBJECT) => {
+            Some(known::length)
+                if kinds.intersects(Kinds::ARRAY) && !kinds.intersects(Kinds::OBJECT) =>
+            {
                 self.get_length(object, repr, slow)
             }
             Some(key) if kinds.intersects(Kinds::OBJECT) => {
-                let guesses = self.guesses(key, |access| {
-                    matches!(access, Access::Public | Access::Readonly)
-                });
+                let guesses =
+                    self.guesses(key, |access| matches!(access, Access::Public | Access::Readonly));
                 self.get_guessed(object, &guesses, result_kinds, join, slow)
             }
-            None if kinds.intersects(Kinds::ARRAY) && self.f.kinds(key).intersects(Kinds::NUMBER) => {
+            None if kinds.intersects(Kinds::ARRAY)
+                && self.f.kinds(key).intersects(Kinds::NUMBER) =>
+            {
                 self.get_element(object, key, result_kinds, slow)
             }
             _ => None,
@@ -241,7 +243,13 @@ impl Lower<'_, '_> {
         Some(self.read_unbound(address, slot_offset(last), kinds, slow))
     }
 
-    fn get_element(&mut self, object: ValueId, key: ValueId, kinds: Kinds, slow: Block) -> Option<Value> {
+    fn get_element(
+        &mut self,
+        object: ValueId,
+        key: ValueId,
+        kinds: Kinds,
+        slow: Block,
+    ) -> Option<Value> {
         let address = self.address(object, slow);
         if self.f.kinds(object) != Kinds::ARRAY {
             let found = self.load_tag(address);
@@ -283,7 +291,9 @@ impl Lower<'_, '_> {
                 let guesses = self.guesses(key, |access| access == Access::Public);
                 self.set_guessed(object, &guesses, value, join, slow)
             }
-            None if kinds.intersects(Kinds::ARRAY) && self.f.kinds(key).intersects(Kinds::NUMBER) => {
+            None if kinds.intersects(Kinds::ARRAY)
+                && self.f.kinds(key).intersects(Kinds::NUMBER) =>
+            {
                 self.set_element(object, key, value, join, slow);
                 true
             }
@@ -344,7 +354,14 @@ impl Lower<'_, '_> {
     }
 
     /// Writes an element, or appends one if there is room for it.
-    fn set_element(&mut self, object: ValueId, key: ValueId, value: ValueId, join: Block, slow: Block) {
+    fn set_element(
+        &mut self,
+        object: ValueId,
+        key: ValueId,
+        value: ValueId,
+        join: Block,
+        slow: Block,
+    ) {
         let address = self.address(object, slow);
         if self.f.kinds(object) != Kinds::ARRAY {
             let found = self.load_tag(address);

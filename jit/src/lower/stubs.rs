@@ -2,9 +2,7 @@
 
 use super::TRUSTED;
 use crate::abi;
-use cranelift_codegen::ir::{
-    FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value, types,
-};
+use cranelift_codegen::ir::{FuncRef, InstBuilder, StackSlotData, StackSlotKind, Value, types};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
 use ion_runtime::helpers::Helper;
@@ -18,7 +16,12 @@ fn start(b: &mut FunctionBuilder<'_>) -> Vec<Value> {
     b.block_params(block).to_vec()
 }
 
-fn call_helper(b: &mut FunctionBuilder<'_>, isa: &dyn TargetIsa, helper: Helper, args: &[Value]) -> Value {
+fn call_helper(
+    b: &mut FunctionBuilder<'_>,
+    isa: &dyn TargetIsa,
+    helper: Helper,
+    args: &[Value],
+) -> Value {
     let signature = b.import_signature(abi::helper(helper, isa));
     let process = b.ins().get_pinned_reg(types::I64);
     let worker = b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
@@ -56,7 +59,12 @@ pub fn lower_cold_stub(b: &mut FunctionBuilder<'_>, isa: &dyn TargetIsa, helper:
 }
 
 /// The entry of a function for a list of arguments: `this`, then the parameters.
-pub fn lower_list_entry(b: &mut FunctionBuilder<'_>, entry: FuncRef, params: usize, takes_this: bool) {
+pub fn lower_list_entry(
+    b: &mut FunctionBuilder<'_>,
+    entry: FuncRef,
+    params: usize,
+    takes_this: bool,
+) {
     let list = start(b)[0];
     let mut args = Vec::with_capacity(params + 1);
     let first = usize::from(!takes_this);

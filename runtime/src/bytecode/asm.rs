@@ -127,12 +127,7 @@ fn function(parser: &mut Parser<'_>) -> Result<Function, AsmError> {
         Some(count) => count,
         None => used_registers(&body).saturating_sub(header.arity),
     };
-    Ok(Function {
-        name: header.name,
-        arity: header.arity,
-        extra_regs,
-        body,
-    })
+    Ok(Function { name: header.name, arity: header.arity, extra_regs, body })
 }
 
 /// Parses a body; a second time if it uses labels before they are known.
@@ -232,10 +227,9 @@ impl Parser<'_> {
     fn define_label(&mut self, start: usize, name: &str, index: usize) -> Result<(), AsmError> {
         let known = self.labels.known.insert(name.to_owned(), index);
         if known.is_some() && !self.labels.complete {
-            return Err(self.error_at(
-                start,
-                format!("label '{name}' is defined twice; rename one"),
-            ));
+            return Err(
+                self.error_at(start, format!("label '{name}' is defined twice; rename one"))
+            );
         }
         Ok(())
     }
@@ -251,9 +245,7 @@ impl Parser<'_> {
             Some(&target) => {
                 let distance = target as i64 - self.index as i64;
                 let distance = i32::try_from(distance);
-                Ok(Offset(
-                    distance.map_err(|_| self.error_at(start, "jump is too far"))?,
-                ))
+                Ok(Offset(distance.map_err(|_| self.error_at(start, "jump is too far"))?))
             }
             None if self.labels.complete => {
                 let names = self.labels.known.keys().map(String::as_str);

@@ -45,9 +45,9 @@ impl PartialEq for ConstValue {
                 a.to_bits() == c.to_bits() && b.to_bits() == d.to_bits()
             }
             (Boolean(a), Boolean(b)) => a == b,
-            (Atom(a), Atom(b)) | (String(a), String(b)) | (LegacyFunction(a), LegacyFunction(b)) => {
-                a == b
-            }
+            (Atom(a), Atom(b))
+            | (String(a), String(b))
+            | (LegacyFunction(a), LegacyFunction(b)) => a == b,
             (Unit, Unit) | (Undefined, Undefined) => true,
             (Array(a), Array(b)) | (Tuple(a), Tuple(b)) => a == b,
             (Object(a), Object(b)) => a == b,

@@ -47,18 +47,12 @@ impl ClassFile {
         let mut input = Input::new(bytes);
         let class = if bytes.starts_with(&MAGIC) {
             input.pos = MAGIC.len();
-            ClassFile {
-                variant: Variant::Multi,
-                functions: decode_functions(&mut input)?,
-            }
+            ClassFile { variant: Variant::Multi, functions: decode_functions(&mut input)? }
         } else if bytes.starts_with(MAGIC_PREFIX) {
             return Err(input.error(DecodeErrorKind::BadMagic));
         } else {
             input.function = Some(0);
-            ClassFile {
-                variant: Variant::Single,
-                functions: vec![decode_function(&mut input)?],
-            }
+            ClassFile { variant: Variant::Single, functions: vec![decode_function(&mut input)?] }
         };
         input.function = None;
         match input.left() {
@@ -84,11 +78,7 @@ fn decode_functions(input: &mut Input<'_>) -> Result<Vec<Function>, DecodeError>
 }
 
 fn decode_function(input: &mut Input<'_>) -> Result<Function, DecodeError> {
-    let name = if input.u8()? == 0 {
-        None
-    } else {
-        Some(input.string()?)
-    };
+    let name = if input.u8()? == 0 { None } else { Some(input.string()?) };
     let arity = input.u32()?;
     let extra_regs = input.u32()?;
     let body = match input.tag()? {
@@ -96,12 +86,7 @@ fn decode_function(input: &mut Input<'_>) -> Result<Function, DecodeError> {
         (_, 1) => Body::Native(input.string()?),
         (at, tag) => return Err(input.bad_tag(at, "function kind", tag)),
     };
-    Ok(Function {
-        name,
-        arity,
-        extra_regs,
-        body,
-    })
+    Ok(Function { name, arity, extra_regs, body })
 }
 
 fn decode_code(input: &mut Input<'_>) -> Result<Vec<Instr>, DecodeError> {
@@ -188,13 +173,7 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Input {
-            bytes,
-            pos: 0,
-            depth: 0,
-            function: None,
-            instruction: None,
-        }
+        Input { bytes, pos: 0, depth: 0, function: None, instruction: None }
     }
 
     fn left(&self) -> usize {
@@ -207,13 +186,7 @@ impl<'a> Input<'a> {
 
     fn error_at(&self, offset: usize, kind: DecodeErrorKind) -> DecodeError {
         let (function, instruction) = (self.function, self.instruction);
-        DecodeError {
-            kind,
-            offset,
-            class: None,
-            function,
-            instruction,
-        }
+        DecodeError { kind, offset, class: None, function, instruction }
     }
 
     pub(super) fn bad_tag(&self, at: usize, what: &'static str, tag: u8) -> DecodeError {

@@ -113,11 +113,7 @@ pub(super) struct Printer {
 
 impl Printer {
     fn new(style: Style) -> Self {
-        Printer {
-            out: String::new(),
-            style,
-            operands: false,
-        }
+        Printer { out: String::new(), style, operands: false }
     }
 
     fn lossless(&self) -> bool {
@@ -133,25 +129,16 @@ impl Printer {
             }
             printer.text("\n");
         };
-        words(
-            self,
-            ".package",
-            &[Some(&manifest.name), Some(&manifest.version)],
-        );
+        words(self, ".package", &[Some(&manifest.name), Some(&manifest.version)]);
         words(self, ".ionpack", &[Some(&manifest.ionpack_version)]);
-        let (main, entry) = (
-            manifest.main_class.as_deref(),
-            manifest.entry_point.as_deref(),
-        );
+        let (main, entry) = (manifest.main_class.as_deref(), manifest.entry_point.as_deref());
         if main.is_some() {
             words(self, ".main", &[main, entry]);
         } else if entry.is_some() {
             words(self, ".entry", &[entry]);
         }
-        for (name, text) in [
-            (".description", &manifest.description),
-            (".author", &manifest.author),
-        ] {
+        for (name, text) in [(".description", &manifest.description), (".author", &manifest.author)]
+        {
             if let Some(text) = text {
                 words(self, name, &[Some(text)]);
             }
@@ -232,19 +219,11 @@ impl Printer {
 
     /// A bare name; in lossless style in double quotes if it would not read back.
     pub(super) fn name(&mut self, name: &str) {
-        if self.lossless() {
-            self.quoted_unless_simple(name)
-        } else {
-            self.text(name)
-        }
+        if self.lossless() { self.quoted_unless_simple(name) } else { self.text(name) }
     }
 
     fn quoted_unless_simple(&mut self, name: &str) {
-        if is_simple(name) {
-            self.text(name)
-        } else {
-            self.quoted(name)
-        }
+        if is_simple(name) { self.text(name) } else { self.quoted(name) }
     }
 
     /// A text in double quotes; control characters are escaped in lossless style only.
@@ -279,9 +258,7 @@ impl Printer {
 
     fn number(&mut self, number: f64) {
         let text = format_number(number);
-        let same = text
-            .parse::<f64>()
-            .is_ok_and(|read| read.to_bits() == number.to_bits());
+        let same = text.parse::<f64>().is_ok_and(|read| read.to_bits() == number.to_bits());
         match number {
             _ if same || !self.lossless() => self.text(&text),
             number if number.is_nan() => self.text(&format!("f64(0x{:016x})", number.to_bits())),
@@ -292,9 +269,7 @@ impl Printer {
     fn complex(&mut self, re: f64, im: f64) {
         let canonical = |part: f64| !part.is_nan() || part.to_bits() == f64::NAN.to_bits();
         if self.lossless() && !(canonical(re) && canonical(im)) {
-            self.list(("complex(", ")"), &[re, im], |printer, &part| {
-                printer.number(part)
-            });
+            self.list(("complex(", ")"), &[re, im], |printer, &part| printer.number(part));
         } else {
             self.text(&format_complex(re, im));
         }

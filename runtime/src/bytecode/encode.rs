@@ -26,10 +26,7 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong(length) => {
-                write!(
-                    f,
-                    "text or list of {length} elements is too long for the format; split it"
-                )
+                write!(f, "text or list of {length} elements is too long for the format; split it")
             }
             Self::TooDeep => {
                 write!(

@@ -46,11 +46,7 @@ pub struct ClassFile {
 impl ClassFile {
     /// A class in the layout that is customary for its number of functions: single for one.
     pub fn new(functions: Vec<Function>) -> ClassFile {
-        let variant = if functions.len() == 1 {
-            Variant::Single
-        } else {
-            Variant::Multi
-        };
+        let variant = if functions.len() == 1 { Variant::Single } else { Variant::Multi };
         ClassFile { variant, functions }
     }
 }

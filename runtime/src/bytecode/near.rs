@@ -43,18 +43,13 @@ pub fn hint<S: AsRef<str>>(names: &[S]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let quoted: Vec<String> = names
-        .iter()
-        .map(|name| format!("'{}'", name.as_ref().escape_debug()))
-        .collect();
+    let quoted: Vec<String> =
+        names.iter().map(|name| format!("'{}'", name.as_ref().escape_debug())).collect();
     format!("; did you mean {}", quoted.join(" or "))
 }
 
 fn lower(text: &str) -> Vec<char> {
-    text.chars()
-        .take(MAX_LENGTH + 1)
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().take(MAX_LENGTH + 1).flat_map(char::to_lowercase).collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that make `b` of `a`.

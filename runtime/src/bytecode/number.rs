@@ -33,11 +33,7 @@ pub fn format_number(number: f64) -> String {
 /// The sign between the parts is `-` only if the imaginary part is below 0, so NaN and -0 give
 /// `1+NaNi` and `0+-0i`.
 pub fn write_complex(out: &mut impl fmt::Write, re: f64, im: f64) -> fmt::Result {
-    if im < 0.0 {
-        write!(out, "{re}-{}i", -im)
-    } else {
-        write!(out, "{re}+{im}i")
-    }
+    if im < 0.0 { write!(out, "{re}-{}i", -im) } else { write!(out, "{re}+{im}i") }
 }
 
 /// The text of a complex number, as [`write_complex`] writes it.

@@ -155,9 +155,7 @@ impl Operand for ProcessNumber {
         printer.text(&format!("process{}", self.0));
     }
     fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
-        Ok(ProcessNumber(
-            parser.numbered("process", "a process such as 'process1'")?,
-        ))
+        Ok(ProcessNumber(parser.numbered("process", "a process such as 'process1'")?))
     }
     fn visit(&self, _: &mut impl Visitor) {}
 }
@@ -267,11 +265,7 @@ impl Operand for Props {
             } else {
                 PropValue::Const(parser.constant()?)
             };
-            Ok(PropInit {
-                key,
-                value,
-                access: parser.access()?,
-            })
+            Ok(PropInit { key, value, access: parser.access()? })
         };
         Ok(Props(parser.list("{", '}', prop)?))
     }
@@ -293,11 +287,7 @@ fn prop_init(input: &mut Input<'_>) -> Result<PropInit, DecodeError> {
         1 | 3 => PropValue::Const(decode::constant(input)?),
         _ => return Err(input.bad_tag(at, "property argument tag", tag)),
     };
-    let access = if tag >= 2 {
-        Some(decode::access(input)?)
-    } else {
-        None
-    };
+    let access = if tag >= 2 { Some(decode::access(input)?) } else { None };
     Ok(PropInit { key, value, access })
 }
 
@@ -313,11 +303,7 @@ impl Operand for Scope {
     }
     fn parse(parser: &mut Parser<'_>) -> Result<Self, AsmError> {
         let double = parser.at("\"");
-        Ok(Scope(if double {
-            parser.quoted()?
-        } else {
-            parser.atom()?
-        }))
+        Ok(Scope(if double { parser.quoted()? } else { parser.atom()? }))
     }
     fn visit(&self, _: &mut impl Visitor) {}
 }

@@ -150,12 +150,8 @@ pub enum Access {
 
 impl Access {
     /// All levels, in order of their bytes.
-    pub const ALL: [Access; 4] = [
-        Access::Public,
-        Access::Readonly,
-        Access::Protected,
-        Access::ProtectedReadonly,
-    ];
+    pub const ALL: [Access; 4] =
+        [Access::Public, Access::Readonly, Access::Protected, Access::ProtectedReadonly];
 
     /// The level of an access byte.
     pub fn from_byte(byte: u8) -> Option<Access> {

@@ -35,34 +35,18 @@ ion_ops!(define_table);
 const KINDS: [(&str, &str, &str); 10] = [
     ("Dst", "register that is written: u32", "`r0`"),
     ("Src", "register that is read: u32", "`r0`"),
-    (
-        "RegList",
-        "u32 count, then registers that are read",
-        "`[r1, r2]`",
-    ),
+    ("RegList", "u32 count, then registers that are read", "`[r1, r2]`"),
     ("Offset", "i32; the target is own index + offset", "`-3`"),
     ("ProcessNumber", "u32, an immediate", "`process2`"),
-    (
-        "ConstOperand",
-        "a constant",
-        "`42`, `'atom'`, `\"text\"`, `(1, 2)`",
-    ),
-    (
-        "Arms",
-        "u32 count, then pattern and offset each",
-        "`[(1, 3), (_, 5)]`",
-    ),
+    ("ConstOperand", "a constant", "`42`, `'atom'`, `\"text\"`, `(1, 2)`"),
+    ("Arms", "u32 count, then pattern and offset each", "`[(1, 3), (_, 5)]`"),
     (
         "Props",
         "u32 count, then key, tag, register or constant, and for tags 2 and 3 access",
         "`{key:r1:Public}`",
     ),
     ("Scope", "string", "`'scope'`"),
-    (
-        "Captures",
-        "u32 count, then name and register each",
-        "`[name:r2]`",
-    ),
+    ("Captures", "u32 count, then name and register each", "`[name:r2]`"),
 ];
 
 /// The reference page of the instructions, in Markdown.
@@ -73,11 +57,8 @@ pub fn reference_markdown() -> String {
          | Byte | Name | Operands | Cost | Meaning |\n|---|---|---|---|---|\n",
     );
     for op in OPS {
-        let operands: Vec<String> = op
-            .operands
-            .iter()
-            .map(|(name, kind)| format!("{name}: {kind}"))
-            .collect();
+        let operands: Vec<String> =
+            op.operands.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
         let operands = operands.join(", ");
         let (doc, cost) = (op.doc.trim(), op.cost);
         page.push_str(&format!(
@@ -86,10 +67,7 @@ pub fn reference_markdown() -> String {
         ));
     }
     page.push_str("\n## Operand kinds\n\nIntegers are little-endian.\n\n| Kind | In the file | In texts |\n|---|---|---|\n");
-    let used = |kind: &str| {
-        OPS.iter()
-            .any(|op| op.operands.iter().any(|(_, used)| *used == kind))
-    };
+    let used = |kind: &str| OPS.iter().any(|op| op.operands.iter().any(|(_, used)| *used == kind));
     for (kind, file, text) in KINDS.into_iter().filter(|(kind, ..)| used(kind)) {
         page.push_str(&format!("| {kind} | {file} | {text} |\n"));
     }
@@ -105,10 +83,7 @@ mod tests {
         for (index, op) in OPS.iter().enumerate() {
             assert_eq!(usize::from(op.code), index + 1);
             for (_, kind) in op.operands {
-                assert!(
-                    KINDS.iter().any(|(known, ..)| known == kind),
-                    "explain {kind}"
-                );
+                assert!(KINDS.iter().any(|(known, ..)| known == kind), "explain {kind}");
             }
         }
     }

@@ -51,21 +51,14 @@ impl<'a> FunctionIndex<'a> {
             unique: HashMap::new(),
         };
         for (index, (name, functions)) in classes.into_iter().enumerate() {
-            let mut entry = ClassEntry {
-                index,
-                named: HashMap::new(),
-                unnamed: None,
-            };
+            let mut entry = ClassEntry { index, named: HashMap::new(), unnamed: None };
             for (position, function) in functions.iter().enumerate() {
                 match function.name.as_deref() {
                     None => entry.unnamed = Some(position),
                     Some(name) => {
                         entry.named.insert(name, position);
                         let place = Some((index, position));
-                        this.unique
-                            .entry(name)
-                            .and_modify(|known| *known = None)
-                            .or_insert(place);
+                        this.unique.entry(name).and_modify(|known| *known = None).or_insert(place);
                     }
                 }
             }
@@ -92,28 +85,15 @@ impl<'a> FunctionIndex<'a> {
         let colon = name.contains(':');
         let exact = name.rmatch_indices(':').find_map(|(at, _)| {
             let known = self.lengths.contains(&at);
-            known
-                .then(|| self.named(&name[..at], &name[at + 1..]))
-                .flatten()
+            known.then(|| self.named(&name[..at], &name[at + 1..])).flatten()
         });
         let same_class = || {
-            if colon {
-                None
-            } else {
-                self.named(from_class, name)
-            }
+            if colon { None } else { self.named(from_class, name) }
         };
         let anywhere = || {
-            if colon {
-                None
-            } else {
-                self.unique.get(name).copied().flatten()
-            }
+            if colon { None } else { self.unique.get(name).copied().flatten() }
         };
-        exact
-            .or_else(same_class)
-            .or_else(|| self.unnamed(name))
-            .or_else(anywhere)
+        exact.or_else(same_class).or_else(|| self.unnamed(name)).or_else(anywhere)
     }
 
     /// The function `function` of class `class`.
@@ -154,26 +134,17 @@ pub fn entry_point(package: &Package) -> Result<(usize, usize), VerifyError> {
         return Err(VerifyErrorKind::NoMainClass.into());
     };
     let Some(class_idx) = package.classes.iter().position(|class| class.name == main) else {
-        let near = near_names(
-            main,
-            package.classes.iter().map(|class| class.name.as_str()),
-        );
+        let near = near_names(main, package.classes.iter().map(|class| class.name.as_str()));
         let near = near.into_iter().map(str::to_owned).collect();
-        return Err(VerifyErrorKind::MissingMainClass {
-            name: main.to_owned(),
-            near,
-        }
-        .into());
+        return Err(VerifyErrorKind::MissingMainClass { name: main.to_owned(), near }.into());
     };
     let functions = &package.classes[class_idx].file.functions;
     let found = match package.manifest.entry_point.as_deref() {
         Some(entry) => position(functions, entry).ok_or_else(|| missing(functions, entry)),
         None => default_entry(functions),
     };
-    let located = |kind: VerifyErrorKind| VerifyError {
-        class: Some(main.to_owned()),
-        ..kind.into()
-    };
+    let located =
+        |kind: VerifyErrorKind| VerifyError { class: Some(main.to_owned()), ..kind.into() };
     let fn_idx = found.map_err(located)?;
     match &functions[fn_idx].body {
         Body::Bytecode(_) => Ok((class_idx, fn_idx)),
@@ -190,9 +161,7 @@ fn default_entry(functions: &[Function]) -> Result<usize, VerifyErrorKind> {
     match main {
         Some(main) if functions[main].arity == 0 => Ok(main),
         _ if functions.len() == 1 => Ok(0),
-        Some(main) => Err(VerifyErrorKind::MainTakesParameters {
-            arity: functions[main].arity,
-        }),
+        Some(main) => Err(VerifyErrorKind::MainTakesParameters { arity: functions[main].arity }),
         None => functions
             .iter()
             .position(|function| function.arity == 0 && bytecode(function))
@@ -201,21 +170,11 @@ fn default_entry(functions: &[Function]) -> Result<usize, VerifyErrorKind> {
 }
 
 fn position(functions: &[Function], name: &str) -> Option<usize> {
-    functions
-        .iter()
-        .rposition(|function| function.name.as_deref() == Some(name))
+    functions.iter().rposition(|function| function.name.as_deref() == Some(name))
 }
 
 fn missing(functions: &[Function], name: &str) -> VerifyErrorKind {
-    let names = functions
-        .iter()
-        .filter_map(|function| function.name.as_deref());
-    let near = near_names(name, names)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    VerifyErrorKind::MissingEntryPoint {
-        name: name.to_owned(),
-        near,
-    }
+    let names = functions.iter().filter_map(|function| function.name.as_deref());
+    let near = near_names(name, names).into_iter().map(str::to_owned).collect();
+    VerifyErrorKind::MissingEntryPoint { name: name.to_owned(), near }
 }

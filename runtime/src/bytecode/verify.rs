@@ -101,12 +101,7 @@ pub enum VerifyErrorKind {
 
 impl From<VerifyErrorKind> for VerifyError {
     fn from(kind: VerifyErrorKind) -> Self {
-        VerifyError {
-            class: None,
-            function: None,
-            instruction: None,
-            kind,
-        }
+        VerifyError { class: None, function: None, instruction: None, kind }
     }
 }
 
@@ -150,41 +145,22 @@ impl fmt::Display for VerifyErrorKind {
                 )
             }
             Self::DuplicateFunction(Some(name)) => {
-                write!(
-                    f,
-                    "two functions are called '{}'; rename one",
-                    name.escape_debug()
-                )
+                write!(f, "two functions are called '{}'; rename one", name.escape_debug())
             }
             Self::DuplicateFunction(None) => write!(f, "two functions have no name; name one"),
             Self::DuplicateClass(name) => {
-                write!(
-                    f,
-                    "two classes are called '{}'; rename one",
-                    name.escape_debug()
-                )
+                write!(f, "two classes are called '{}'; rename one", name.escape_debug())
             }
             Self::NoMainClass => {
-                write!(
-                    f,
-                    "the manifest names no main class; add a line 'Main-Class: NAME'"
-                )
+                write!(f, "the manifest names no main class; add a line 'Main-Class: NAME'")
             }
             Self::MissingMainClass { name, near } => {
                 let remedy = hint_or(near, "; correct Main-Class in the manifest");
-                write!(
-                    f,
-                    "the package has no main class '{}'{remedy}",
-                    name.escape_debug()
-                )
+                write!(f, "the package has no main class '{}'{remedy}", name.escape_debug())
             }
             Self::MissingEntryPoint { name, near } => {
                 let remedy = hint_or(near, "; name one as Entry-Point in the manifest");
-                write!(
-                    f,
-                    "no function '{}' to start with{remedy}",
-                    name.escape_debug()
-                )
+                write!(f, "no function '{}' to start with{remedy}", name.escape_debug())
             }
             Self::NativeEntryPoint { name } => write!(
                 f,
@@ -202,11 +178,7 @@ impl fmt::Display for VerifyErrorKind {
 }
 
 fn hint_or(near: &[String], otherwise: &str) -> String {
-    if near.is_empty() {
-        otherwise.to_owned()
-    } else {
-        hint(near)
-    }
+    if near.is_empty() { otherwise.to_owned() } else { hint(near) }
 }
 
 impl fmt::Display for VerifyError {
@@ -253,12 +225,7 @@ pub fn verify_function(function: &Function) -> Result<(), VerifyError> {
         return Err(fail(None, VerifyErrorKind::TooManyRegisters(with_hidden)));
     }
     for (index, instr) in code.iter().enumerate() {
-        let mut checker = Checker {
-            registers,
-            index,
-            count: code.len(),
-            error: None,
-        };
+        let mut checker = Checker { registers, index, count: code.len(), error: None };
         instr.visit(&mut checker);
         if let Some(kind) = checker.error {
             return Err(fail(Some(index), kind));
@@ -284,10 +251,7 @@ impl Checker {
 
     fn register(&mut self, reg: Reg) {
         let count = self.registers;
-        self.require(
-            u64::from(reg) < count,
-            VerifyErrorKind::Register { reg, count },
-        );
+        self.require(u64::from(reg) < count, VerifyErrorKind::Register { reg, count });
     }
 }
 
@@ -323,10 +287,7 @@ fn constant_fits(value: &ConstValue, levels: usize) -> bool {
             levels > 0 && items.iter().all(|item| constant_fits(item, levels - 1))
         }
         ConstValue::Object(props) => {
-            levels > 0
-                && props
-                    .iter()
-                    .all(|(_, value, _)| constant_fits(value, levels - 1))
+            levels > 0 && props.iter().all(|(_, value, _)| constant_fits(value, levels - 1))
         }
         _ => true,
     }

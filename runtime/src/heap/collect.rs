@@ -179,7 +179,9 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
             let mut fresh = Vec::new();
             let mut chunk = self.to.chunks;
             let known = self.scanned.len();
-            while !chunk.is_null() && !self.scanned.iter().rev().any(|(at, _)| *at == chunk as usize) {
+            while !chunk.is_null()
+                && !self.scanned.iter().rev().any(|(at, _)| *at == chunk as usize)
+            {
                 fresh.push((chunk as usize, self.to.extent(chunk).0));
                 // SAFETY: `chunk` is in the list of `to`.
                 chunk = unsafe { (*chunk).next };

@@ -153,7 +153,12 @@ impl Heap {
     ///
     /// The caller fills the body before anything else touches the heap.
     #[inline(always)]
-    pub(crate) fn alloc(&mut self, tag: u32, aux: u32, bytes: usize) -> Result<*mut u8, OutOfMemory> {
+    pub(crate) fn alloc(
+        &mut self,
+        tag: u32,
+        aux: u32,
+        bytes: usize,
+    ) -> Result<*mut u8, OutOfMemory> {
         match self.space.bump(tag, aux, bytes) {
             Some(object) => Ok(object),
             None => self.alloc_slow(tag, aux, bytes),

@@ -34,7 +34,8 @@ pub(super) fn word(system: &System, object: Value, key: Value, write: bool) -> O
     };
     // `__setattr__` may be anywhere along the chain: a write is cached only without a chain.
     let direct = !write
-        || (instance::proto(address) == Value::UNDEFINED && !instance::may_have_magic(&system.shapes, address));
+        || (instance::proto(address) == Value::UNDEFINED
+            && !instance::may_have_magic(&system.shapes, address));
     let inline = place.slot < header(address).aux;
     (open && direct && inline).then(|| pack(shape.0, place.slot, key.0))
 }

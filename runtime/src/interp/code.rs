@@ -217,9 +217,7 @@ impl Translator {
             Instr::ReceiveWithTimeout { dst, timeout, result } => {
                 new(OpCode::ReceiveTimeout, dst.0, timeout.0, result.0, 0)
             }
-            Instr::Link { process, dst } => {
-                new(OpCode::Link, dst.0, 0, 0, u64::from(process.0))
-            }
+            Instr::Link { process, dst } => new(OpCode::Link, dst.0, 0, 0, u64::from(process.0)),
             Instr::Match { value, .. } => new(OpCode::Match, value.0, 0, 0, 0),
             Instr::Yield {} => new(OpCode::Yield, 0, 0, 0, 0),
             Instr::Nop {} => new(OpCode::Nop, 0, 0, 0, 0),
@@ -277,7 +275,9 @@ fn fuse(ops: &mut [Op]) {
             (LoadK, Call) => Some(KCall),
             (LoadK, LoadK) => Some(KK),
             (Add, JumpBack) => Some(AddJumpBack),
-            (code, _) if forward_jump(first, Some(second), 1) => compare_jump(code).map(|(plain, _)| plain),
+            (code, _) if forward_jump(first, Some(second), 1) => {
+                compare_jump(code).map(|(plain, _)| plain)
+            }
             _ => None,
         };
         if let Some(code) = fused {

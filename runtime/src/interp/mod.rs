@@ -129,7 +129,8 @@ enum Flow {
 /// safepoint. `TRACE`: every instruction is reported.
 pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) -> Leave {
     let codes: &[CodeBlock] = process.worker().codes();
-    let Some(Cursor { mut code, mut function, mut base, mut pc, .. }) = Cursor::load(process, codes)
+    let Some(Cursor { mut code, mut function, mut base, mut pc, .. }) =
+        Cursor::load(process, codes)
     else {
         return Leave::Other;
     };
@@ -702,7 +703,14 @@ fn outcome(
 
 #[cold]
 #[inline(never)]
-fn arith_slow(process: &mut Process, at: &Cursor<'_>, op: Arith, dst: u16, a: Value, b: Value) -> Flow {
+fn arith_slow(
+    process: &mut Process,
+    at: &Cursor<'_>,
+    op: Arith,
+    dst: u16,
+    a: Value,
+    b: Value,
+) -> Flow {
     let result = arith(process, op, a, b);
     outcome(process, at, dst, result)
 }
@@ -722,7 +730,13 @@ fn compare_slow(
 }
 
 #[inline(never)]
-fn get_prop_slow(process: &mut Process, at: &Cursor<'_>, op: &Op, object: Value, key: Value) -> Flow {
+fn get_prop_slow(
+    process: &mut Process,
+    at: &Cursor<'_>,
+    op: &Op,
+    object: Value,
+    key: Value,
+) -> Flow {
     let result = property::get_prop(process, object, key, at.this());
     if let Some(word) = cache::word(process.system(), object, key, false) {
         at.code.caches[op.imm as usize].store(word, Ordering::Relaxed);
@@ -752,9 +766,8 @@ fn set_prop_slow(
 #[inline(never)]
 fn call_slow(process: &mut Process, at: &Cursor<'_>, op: &Op, function: Value, cost: i64) -> Flow {
     process.suspend_top(at.index() + 1, op.a, Cont::Store);
-    let started = at.with_list(op, |args| {
-        call::start(process, None, function, Value::UNDEFINED, args)
-    });
+    let started =
+        at.with_list(op, |args| call::start(process, None, function, Value::UNDEFINED, args));
     match started {
         Ok(Started::Done(result)) => {
             process.deliver(result);

@@ -90,10 +90,7 @@ impl Default for Limits {
 /// Refuses paths that could mean another place if somebody ever extracted the archive.
 pub fn check_path(path: &str) -> Result<(), PackageError> {
     match odd_path(path) {
-        Some(why) => Err(PackageError::BadName {
-            name: path.to_owned(),
-            why,
-        }),
+        Some(why) => Err(PackageError::BadName { name: path.to_owned(), why }),
         None => Ok(()),
     }
 }
@@ -108,10 +105,7 @@ pub fn check_name(group: Group, name: &str) -> Result<(), PackageError> {
         found => found,
     };
     match why {
-        Some(why) => Err(PackageError::BadName {
-            name: group.path(name),
-            why,
-        }),
+        Some(why) => Err(PackageError::BadName { name: group.path(name), why }),
         None => Ok(()),
     }
 }

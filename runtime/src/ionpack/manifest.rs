@@ -73,10 +73,7 @@ impl fmt::Display for ManifestError {
         match self {
             Self::NotUtf8 => write!(f, "manifest is not UTF-8; save it as UTF-8"),
             Self::NoColon(line) => {
-                write!(
-                    f,
-                    "manifest line {line} has no colon; write it as 'Key: value'"
-                )
+                write!(f, "manifest line {line} has no colon; write it as 'Key: value'")
             }
             Self::Unwritable(key) => write!(
                 f,
@@ -122,9 +119,7 @@ impl Manifest {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (key, value) = line
-                .split_once(':')
-                .ok_or(ManifestError::NoColon(index + 1))?;
+            let (key, value) = line.split_once(':').ok_or(ManifestError::NoColon(index + 1))?;
             manifest.set(key.trim(), value.trim());
         }
         Ok(manifest)
@@ -145,10 +140,7 @@ impl Manifest {
                 Field::Optional(text) => *text = Some(value.to_owned()),
                 Field::List(items) => {
                     let trimmed = value.split(',').map(str::trim);
-                    *items = trimmed
-                        .filter(|item| !item.is_empty())
-                        .map(str::to_owned)
-                        .collect();
+                    *items = trimmed.filter(|item| !item.is_empty()).map(str::to_owned).collect();
                 }
             }
         }
@@ -177,9 +169,9 @@ impl Manifest {
             let good = match field {
                 Field::Text(text) => plain(text),
                 Field::Optional(text) => text.as_deref().is_none_or(plain),
-                Field::List(items) => items
-                    .iter()
-                    .all(|item| plain(item) && !item.is_empty() && !item.contains(',')),
+                Field::List(items) => {
+                    items.iter().all(|item| plain(item) && !item.is_empty() && !item.contains(','))
+                }
             };
             if !good {
                 return Err(ManifestError::Unwritable(key));

@@ -61,10 +61,7 @@ pub enum Content {
 impl Member {
     /// A member with these bytes.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Member {
-        Member {
-            name: name.into(),
-            content: Content::Loaded(bytes.into()),
-        }
+        Member { name: name.into(), content: Content::Loaded(bytes.into()) }
     }
 
     /// The bytes, if they have been read.
@@ -80,13 +77,7 @@ impl Package {
     /// A package of nothing but a manifest.
     pub fn new(manifest: Manifest) -> Package {
         let (classes, libraries) = (Vec::new(), Vec::new());
-        Package {
-            manifest,
-            classes,
-            libraries,
-            resources: Vec::new(),
-            sources: Vec::new(),
-        }
+        Package { manifest, classes, libraries, resources: Vec::new(), sources: Vec::new() }
     }
 
     /// Reads a package with the default limits; resources and sources stay unread.
@@ -189,11 +180,7 @@ impl fmt::Display for PackageError {
             }
             Self::Io(why) => write!(f, "cannot access the package: {why}"),
             Self::Duplicate(Some(path)) => {
-                write!(
-                    f,
-                    "two members have the path '{}'; remove one",
-                    path.escape_debug()
-                )
+                write!(f, "two members have the path '{}'; remove one", path.escape_debug())
             }
             Self::Duplicate(None) => write!(f, "two members have the same path; remove one"),
             Self::Overlap => write!(f, "members of the archive overlap; build the package again"),
@@ -205,11 +192,7 @@ impl fmt::Display for PackageError {
                 )
             }
             Self::Unsupported { name, method } => {
-                write!(
-                    f,
-                    "'{}' uses {method}; use Deflate or Stored",
-                    name.escape_debug()
-                )
+                write!(f, "'{}' uses {method}; use Deflate or Stored", name.escape_debug())
             }
             Self::Limit { name, what, limit } => {
                 match name.as_str() {
@@ -222,11 +205,7 @@ impl fmt::Display for PackageError {
                 )
             }
             Self::Damaged { name, why } => {
-                write!(
-                    f,
-                    "'{}' is damaged: {why}; build the package again",
-                    name.escape_debug()
-                )
+                write!(f, "'{}' is damaged: {why}; build the package again", name.escape_debug())
             }
             Self::Missing(path) => {
                 write!(f, "the package has no '{}'; add it", path.escape_debug())
@@ -240,11 +219,7 @@ impl fmt::Display for PackageError {
             Self::Class(error) => error.fmt(f),
             Self::Encode { class, error } => write!(f, "class '{}': {error}", class.escape_debug()),
             Self::Unread(path) => {
-                write!(
-                    f,
-                    "'{}' has not been read; load it before writing",
-                    path.escape_debug()
-                )
+                write!(f, "'{}' has not been read; load it before writing", path.escape_debug())
             }
         }
     }

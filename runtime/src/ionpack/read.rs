@@ -54,23 +54,14 @@ impl<R: Read + Seek> Archive<R> {
         })?;
         if zip.len() > limits.entries {
             let limit = limits.entries as u64;
-            return Err(PackageError::Limit {
-                name: String::new(),
-                what: "entries",
-                limit,
-            });
+            return Err(PackageError::Limit { name: String::new(), what: "entries", limit });
         }
         if zip.has_duplicate_names() {
             return Err(PackageError::Duplicate(None));
         }
         let index = index_members(&zip)?;
         match zip.has_overlapping_entries() {
-            Ok(false) => Ok(Archive {
-                zip,
-                limits,
-                index,
-                total: 0,
-            }),
+            Ok(false) => Ok(Archive { zip, limits, index, total: 0 }),
             Ok(true) => Err(PackageError::Overlap),
             Err(error) => Err(PackageError::Archive(error.to_string())),
         }
@@ -78,11 +69,8 @@ impl<R: Read + Seek> Archive<R> {
 
     /// The paths of all members but folders, in archive order.
     pub fn paths(&self) -> Vec<&str> {
-        let mut paths: Vec<(usize, &str)> = self
-            .index
-            .iter()
-            .map(|(path, &index)| (index, path.as_str()))
-            .collect();
+        let mut paths: Vec<(usize, &str)> =
+            self.index.iter().map(|(path, &index)| (index, path.as_str())).collect();
         paths.sort_unstable();
         paths.into_iter().map(|(_, path)| path).collect()
     }
@@ -112,10 +100,7 @@ impl<R: Read + Seek> Archive<R> {
                 None => package.classes.push(self.class(path, name)?),
                 Some(members) => {
                     let content = Content::Unread(self.declared_size(path)?);
-                    members.push(Member {
-                        name: name.to_owned(),
-                        content,
-                    });
+                    members.push(Member { name: name.to_owned(), content });
                 }
             }
         }
@@ -126,10 +111,7 @@ impl<R: Read + Seek> Archive<R> {
     fn class(&mut self, path: &str, name: &str) -> Result<Class, PackageError> {
         let bytes = self.read_limited(path, self.limits.class)?;
         match ClassFile::decode(&bytes) {
-            Ok(file) => Ok(Class {
-                name: name.to_owned(),
-                file,
-            }),
+            Ok(file) => Ok(Class { name: name.to_owned(), file }),
             Err(mut error) => {
                 error.class = Some(name.to_owned());
                 Err(PackageError::Class(Box::new(error)))
@@ -139,11 +121,7 @@ impl<R: Read + Seek> Archive<R> {
 
     fn load_libraries(&mut self, package: &mut Package) -> Result<(), PackageError> {
         for listed in &package.manifest.ffi_libraries {
-            match package
-                .libraries
-                .iter_mut()
-                .find(|library| library.name == *listed)
-            {
+            match package.libraries.iter_mut().find(|library| library.name == *listed) {
                 Some(library) => self.load(Group::Library, library)?,
                 None => return Err(PackageError::MissingLibrary(listed.clone())),
             }
@@ -186,44 +164,24 @@ impl<R: Read + Seek> Archive<R> {
 
     fn declared_size(&self, path: &str) -> Result<u64, PackageError> {
         let index = self.find(path)?;
-        Ok(self
-            .zip
-            .by_index_data(index)
-            .map_err(|error| damaged(path, error))?
-            .size())
+        Ok(self.zip.by_index_data(index).map_err(|error| damaged(path, error))?.size())
     }
 
     fn find(&self, path: &str) -> Result<usize, PackageError> {
-        self.index
-            .get(path)
-            .copied()
-            .ok_or_else(|| PackageError::Missing(path.to_owned()))
+        self.index.get(path).copied().ok_or_else(|| PackageError::Missing(path.to_owned()))
     }
 
     fn read_limited(&mut self, path: &str, limit: u64) -> Result<Vec<u8>, PackageError> {
         let index = self.find(path)?;
-        let exceeds = |what, limit| PackageError::Limit {
-            name: path.to_owned(),
-            what,
-            limit,
-        };
-        let entry = self
-            .zip
-            .by_index_data(index)
-            .map_err(|error| damaged(path, error))?;
+        let exceeds = |what, limit| PackageError::Limit { name: path.to_owned(), what, limit };
+        let entry = self.zip.by_index_data(index).map_err(|error| damaged(path, error))?;
         let (declared, packed) = (entry.size(), entry.compressed_size());
         let method = entry.compression();
-        let unsupported = |method| PackageError::Unsupported {
-            name: path.to_owned(),
-            method,
-        };
+        let unsupported = |method| PackageError::Unsupported { name: path.to_owned(), method };
         if entry.encrypted() {
             return Err(unsupported("encryption".to_owned()));
         }
-        if !matches!(
-            method,
-            CompressionMethod::Stored | CompressionMethod::Deflated
-        ) {
+        if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
             return Err(unsupported(format!("the compression method {method}")));
         }
         if declared > limit {
@@ -237,23 +195,14 @@ impl<R: Read + Seek> Archive<R> {
         }
         // No capacity is reserved: the declared size is only a claim.
         let mut bytes = Vec::new();
-        let file = self
-            .zip
-            .by_index(index)
-            .map_err(|error| damaged(path, error))?;
+        let file = self.zip.by_index(index).map_err(|error| damaged(path, error))?;
         // One byte more than declared shows a member that understates its size.
-        file.take(declared.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|error| PackageError::Damaged {
-                name: path.to_owned(),
-                why: error.to_string(),
-            })?;
+        file.take(declared.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| {
+            PackageError::Damaged { name: path.to_owned(), why: error.to_string() }
+        })?;
         if bytes.len() as u64 != declared {
             let why = format!("its size is not the declared {declared} bytes");
-            return Err(PackageError::Damaged {
-                name: path.to_owned(),
-                why,
-            });
+            return Err(PackageError::Damaged { name: path.to_owned(), why });
         }
         self.total += declared;
         Ok(bytes)
@@ -265,12 +214,9 @@ fn index_members<R: Read + Seek>(
 ) -> Result<HashMap<String, usize>, PackageError> {
     let mut index = HashMap::with_capacity(zip.len());
     for i in 0..zip.len() {
-        let entry = zip
-            .by_index_data(i)
-            .map_err(|error| PackageError::Archive(error.to_string()))?;
-        let name = entry
-            .name()
-            .map_err(|error| PackageError::Archive(error.to_string()))?;
+        let entry =
+            zip.by_index_data(i).map_err(|error| PackageError::Archive(error.to_string()))?;
+        let name = entry.name().map_err(|error| PackageError::Archive(error.to_string()))?;
         check_path(&name)?;
         if entry.is_dir() {
             continue;
@@ -286,8 +232,5 @@ fn index_members<R: Read + Seek>(
 }
 
 fn damaged(path: &str, error: ZipError) -> PackageError {
-    PackageError::Damaged {
-        name: path.to_owned(),
-        why: error.to_string(),
-    }
+    PackageError::Damaged { name: path.to_owned(), why: error.to_string() }
 }

@@ -24,24 +24,18 @@ impl Package {
     /// Writes the package.
     pub fn write(&self, out: impl Write + Seek) -> Result<(), PackageError> {
         self.manifest.check()?;
-        let mut writer = Writer {
-            zip: ZipWriter::new(out),
-            paths: HashSet::new(),
-        };
+        let mut writer = Writer { zip: ZipWriter::new(out), paths: HashSet::new() };
         writer.add(MANIFEST_PATH.to_owned(), self.manifest.to_text().as_bytes())?;
         for class in &self.classes {
             let encoded = class.file.encode();
-            let bytes = encoded.map_err(|error| PackageError::Encode {
-                class: class.name.clone(),
-                error,
-            })?;
+            let bytes = encoded
+                .map_err(|error| PackageError::Encode { class: class.name.clone(), error })?;
             writer.member(Group::Class, &class.name, &bytes)?;
         }
         for group in [Group::Library, Group::Resource, Group::Source] {
             for member in self.members(group) {
-                let bytes = member
-                    .bytes()
-                    .ok_or_else(|| PackageError::Unread(group.path(&member.name)))?;
+                let bytes =
+                    member.bytes().ok_or_else(|| PackageError::Unread(group.path(&member.name)))?;
                 writer.member(group, &member.name, bytes)?;
             }
         }
@@ -77,12 +71,8 @@ impl<W: Write + Seek> Writer<W> {
             .system(System::Unix)
             .unix_permissions(0o644)
             .large_file(u32::try_from(bytes.len()).is_err());
-        self.zip
-            .start_file(path.as_str(), options)
-            .map_err(io_error)?;
-        self.zip
-            .write_all(bytes)
-            .map_err(|error| PackageError::Io(error.to_string()))?;
+        self.zip.start_file(path.as_str(), options).map_err(io_error)?;
+        self.zip.write_all(bytes).map_err(|error| PackageError::Io(error.to_string()))?;
         self.paths.insert(path);
         Ok(())
     }
@@ -111,40 +101,23 @@ pub struct PackageBuilder {
 impl PackageBuilder {
     /// A package with this manifest and nothing else.
     pub fn new(manifest: Manifest) -> PackageBuilder {
-        PackageBuilder {
-            package: Package::new(manifest),
-        }
+        PackageBuilder { package: Package::new(manifest) }
     }
 
     /// Adds a class as it is.
     pub fn class(mut self, name: impl Into<String>, file: ClassFile) -> Self {
-        self.package.classes.push(Class {
-            name: name.into(),
-            file,
-        });
+        self.package.classes.push(Class { name: name.into(), file });
         self
     }
 
     /// Adds a class of one function in the single variant.
     pub fn single(self, name: impl Into<String>, function: Function) -> Self {
-        self.class(
-            name,
-            ClassFile {
-                variant: Variant::Single,
-                functions: vec![function],
-            },
-        )
+        self.class(name, ClassFile { variant: Variant::Single, functions: vec![function] })
     }
 
     /// Adds a class in the multi variant.
     pub fn multi(self, name: impl Into<String>, functions: Vec<Function>) -> Self {
-        self.class(
-            name,
-            ClassFile {
-                variant: Variant::Multi,
-                functions,
-            },
-        )
+        self.class(name, ClassFile { variant: Variant::Multi, functions })
     }
 
     /// Adds a native library and lists it in the manifest.

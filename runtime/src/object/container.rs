@@ -1,9 +1,7 @@
 //! Tuples, arrays and complex numbers.
 
-use crate::heap::{
-    Heap, OutOfMemory, offset, read_word, tag, values, write_value, write_word,
-};
 use crate::heap::header;
+use crate::heap::{Heap, OutOfMemory, offset, read_word, tag, values, write_value, write_word};
 use crate::value::Value;
 
 /// The parts of a Complex.

@@ -96,7 +96,9 @@ pub(crate) fn properties(shapes: &ShapeTable, object: *const u8) -> Vec<(Propert
         }
         None => {
             let dict = dict_of(object);
-            (0..dict::count(dict)).map(|at| (dict::property(dict, at), dict::value(dict, at))).collect()
+            (0..dict::count(dict))
+                .map(|at| (dict::property(dict, at), dict::value(dict, at)))
+                .collect()
         }
     }
 }

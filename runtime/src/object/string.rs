@@ -2,8 +2,8 @@
 
 use crate::heap::space::{SharedText, new_shared};
 use crate::heap::{
-    Heap, OutOfMemory, ROPE_MIN, SHARED_TEXT_MIN, Space, header, offset, read_value, read_word, tag,
-    write_value, write_word,
+    Heap, OutOfMemory, ROPE_MIN, SHARED_TEXT_MIN, Space, header, offset, read_value, read_word,
+    tag, write_value, write_word,
 };
 use crate::value::Value;
 

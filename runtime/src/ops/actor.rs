@@ -38,14 +38,12 @@ pub fn spawn(process: &mut Process, function: Value, args: &[Value]) -> Result<V
 fn create(process: &mut Process, function: Value, args: &[Value]) -> Result<Pid, Trap> {
     let system = process.system();
     let limit = system.config.max_processes;
-    let Some(pid) = system.table.allocate(limit) else { return Err(Trap::TooManyProcesses { limit }) };
+    let Some(pid) = system.table.allocate(limit) else {
+        return Err(Trap::TooManyProcesses { limit });
+    };
     let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
-    let mut child = Box::new(Process::new(
-        pid,
-        number,
-        system.config.max_heap,
-        system.config.stress_collect,
-    ));
+    let mut child =
+        Box::new(Process::new(pid, number, system.config.max_heap, system.config.stress_collect));
     let target = target(process, function, Value::UNDEFINED)?;
     let mut space = Space::new();
     match target {
@@ -125,7 +123,10 @@ pub fn receive(process: &mut Process) -> Waited {
 }
 
 /// RECEIVE_WITH_TIMEOUT: `Some(message)`, `None` for an expired timeout, or `Wait`.
-pub fn receive_timeout(process: &mut Process, timeout: Value) -> Result<Result<Option<Value>, ()>, Trap> {
+pub fn receive_timeout(
+    process: &mut Process,
+    timeout: Value,
+) -> Result<Result<Option<Value>, ()>, Trap> {
     if let Some(message) = next_message(process) {
         process.wait = Wait::No;
         return Ok(Ok(Some(message)));

@@ -62,7 +62,8 @@ pub fn numbers(op: Arith, a: f64, b: f64) -> Value {
 }
 
 fn complex(heap: &mut Heap, op: Arith, a: Value, b: Value) -> Result<Value, OutOfMemory> {
-    let parts = |value: Value| value.as_number().map(|re| (re, 0.0)).or_else(|| container::complex(value));
+    let parts =
+        |value: Value| value.as_number().map(|re| (re, 0.0)).or_else(|| container::complex(value));
     let (Some((ar, ai)), Some((br, bi))) = (parts(a), parts(b)) else {
         return Ok(Value::UNDEFINED);
     };

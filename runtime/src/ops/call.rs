@@ -3,13 +3,13 @@
 use super::{CALL, Cont, find_magic};
 use crate::atom::known;
 use crate::error::Trap;
+use crate::heap::OutOfMemory;
 use crate::natives::{NativeCx, NativeError};
 use crate::object::closure;
 use crate::object::closure::Callee;
-use crate::process::stack::{HEADER_WORDS, NATIVE_FRAME, Stack};
-use crate::heap::OutOfMemory;
-use crate::process::{Process, fill_registers, memory};
 use crate::process::stack::FrameHeader;
+use crate::process::stack::{HEADER_WORDS, NATIVE_FRAME, Stack};
+use crate::process::{Process, fill_registers, memory};
 use crate::program::{Code, FuncId, NativeId, Program};
 use crate::value::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,8 @@ pub fn target<'a>(process: &Process, function: Value, this: Value) -> Result<Tar
         Some(callee) => callee,
         None => match find_magic(process.system(), function, CALL) {
             Some(method) => {
-                let mut callee = closure::callee(method).ok_or_else(|| not_callable(process, function))?;
+                let mut callee =
+                    closure::callee(method).ok_or_else(|| not_callable(process, function))?;
                 if callee.this == Value::UNDEFINED {
                     callee.this = function;
                 }
@@ -200,7 +201,11 @@ pub(crate) fn resume_native(process: &mut Process) -> Result<Option<Value>, Trap
 }
 
 /// Pushes a native frame with nothing to convert: the first frame of a process that runs a native.
-pub(crate) fn push_plain_native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<(), Trap> {
+pub(crate) fn push_plain_native(
+    process: &mut Process,
+    id: NativeId,
+    args: &[Value],
+) -> Result<(), Trap> {
     let bound = process.stack_bound();
     let pushed = push_native(&mut process.stack, id, args, 0, bound);
     memory(process, pushed)?;

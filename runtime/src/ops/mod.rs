@@ -107,7 +107,13 @@ pub(crate) fn magic(
     let function = find_magic(system, on, name)?;
     let mut padded = [Value::UNDEFINED; 2];
     padded[..args.len()].copy_from_slice(args);
-    Some(Outcome::Call(MagicCall { function, this: on, args: padded, count: args.len() as u8, cont }))
+    Some(Outcome::Call(MagicCall {
+        function,
+        this: on,
+        args: padded,
+        count: args.len() as u8,
+        cont,
+    }))
 }
 
 /// The name by which objects can be called.

@@ -52,7 +52,10 @@ pub fn matches(system: &System, value: Value, pattern: &Pat) -> bool {
 
 fn row(system: &System, elements: &[Value], patterns: &[Pat]) -> bool {
     elements.len() == patterns.len()
-        && elements.iter().zip(patterns).all(|(element, pattern)| matches(system, *element, pattern))
+        && elements
+            .iter()
+            .zip(patterns)
+            .all(|(element, pattern)| matches(system, *element, pattern))
 }
 
 /// A property that may be read from outside.

@@ -54,7 +54,12 @@ fn resolve(object: Value, this: Value) -> Result<(Value, bool), Trap> {
 
 /// `object[key]` as seen by a frame bound to `this`.
 #[inline(never)]
-pub fn get_prop(process: &mut Process, object: Value, key: Value, this: Value) -> Result<Outcome, Trap> {
+pub fn get_prop(
+    process: &mut Process,
+    object: Value,
+    key: Value,
+    this: Value,
+) -> Result<Outcome, Trap> {
     let system = process.system();
     let sentinel_with_bad_key = object == Value::atom(known::this) && key.as_atom().is_none();
     if sentinel_with_bad_key {
@@ -64,7 +69,8 @@ pub fn get_prop(process: &mut Process, object: Value, key: Value, this: Value) -
     let found = match object.heap_tag() {
         tag::FORWARD => Value::UNDEFINED,
         tag::ARRAY | tag::TUPLE => {
-            let elements = container::array(object).or_else(|| container::tuple(object)).unwrap_or(&[]);
+            let elements =
+                container::array(object).or_else(|| container::tuple(object)).unwrap_or(&[]);
             match element_index(system, key, elements.len()) {
                 Some(index) => elements[index],
                 None if key == Value::atom(known::length) => Value::number(elements.len() as f64),
@@ -194,6 +200,8 @@ pub fn method_word(system: &System, object: Value, key: Value) -> Option<u64> {
     let inline = place.slot < crate::heap::header(holder).aux;
     let words = (crate::heap::offset::OBJECT_SLOTS / 8) as u64 + u64::from(place.slot);
     (readable(place.access) && inline).then(|| {
-        u64::from(shape.0) | u64::from(of_holder) << METHOD_SHAPE_BITS | words << (2 * METHOD_SHAPE_BITS)
+        u64::from(shape.0)
+            | u64::from(of_holder) << METHOD_SHAPE_BITS
+            | words << (2 * METHOD_SHAPE_BITS)
     })
 }

@@ -164,7 +164,9 @@ impl Worker {
     pub(crate) fn start_main(&self, args: &[String]) -> Result<(), Trap> {
         let system = self.system.clone();
         let limit = system.config.max_processes;
-        let Some(pid) = system.table.allocate(limit) else { return Err(Trap::TooManyProcesses { limit }) };
+        let Some(pid) = system.table.allocate(limit) else {
+            return Err(Trap::TooManyProcesses { limit });
+        };
         let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
         let mut main = Box::new(Process::new(
             pid,
@@ -176,7 +178,8 @@ impl Worker {
         let mut first = None;
         if entry.arity > 0 {
             let memory = |_| Trap::OutOfMemory { limit: system.config.max_heap };
-            let texts: Result<Vec<Value>, _> = args.iter().map(|arg| main.heap.new_string(arg)).collect();
+            let texts: Result<Vec<Value>, _> =
+                args.iter().map(|arg| main.heap.new_string(arg)).collect();
             let list = texts.and_then(|texts| main.heap.new_array(&texts)).map_err(memory)?;
             first = Some(list);
         }
@@ -289,14 +292,17 @@ impl Worker {
                 self.enqueue(pid);
             }
             SliceEnd::Blocked => {
-                system.trace(|| format!("process {} waits for {}", process.number, wait_text(&process.wait)));
+                system.trace(|| {
+                    format!("process {} waits for {}", process.number, wait_text(&process.wait))
+                });
                 process.worker = std::ptr::null();
                 let ends = match &process.wait {
                     Wait::Ends(targets) => targets.clone(),
                     _ => Box::default(),
                 };
                 let ready = || {
-                    !slot.outer.is_empty() || ends.iter().any(|target| !system.table.is_alive(*target))
+                    !slot.outer.is_empty()
+                        || ends.iter().any(|target| !system.table.is_alive(*target))
                 };
                 if slot.put_waiting(process, ready) {
                     self.enqueue(pid);
@@ -467,8 +473,8 @@ impl Worker {
             format!("process {} ends with {shown}", process.number)
         });
         let is_main = self.main.get() == Some(pid);
-        let watched = system.program.has_select
-            || system.program.linked_numbers.contains(&process.number);
+        let watched =
+            system.program.has_select || system.program.linked_numbers.contains(&process.number);
         let normal = reason == ExitReason::Normal;
         let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
         if is_main {
@@ -497,7 +503,8 @@ impl Worker {
         let mut lines: Vec<(u64, String)> = Vec::new();
         for process in self.system.table.slots().filter_map(|slot| slot.peek()) {
             let place = process.stack.top().map_or_else(String::new, |header| {
-                let name = program.function(FuncId(header.function & !NATIVE_FRAME)).qualified_name();
+                let name =
+                    program.function(FuncId(header.function & !NATIVE_FRAME)).qualified_name();
                 format!(" at {name}, instruction {}", header.pc)
             });
             let what = match &process.wait {

@@ -161,10 +161,8 @@ arbitrary! {
 }
 
 fn prop_init(content: Content) -> impl Strategy<Value = PropInit> {
-    let value = prop_oneof![
-        reg().prop_map(PropValue::Reg),
-        constant(content).prop_map(PropValue::Const),
-    ];
+    let value =
+        prop_oneof![reg().prop_map(PropValue::Reg), constant(content).prop_map(PropValue::Const),];
     let short = if content == Content::Tame { 0 } else { 1 };
     let access = prop_oneof![
         3 => proptest::sample::select(&Access::ALL[..]).prop_map(Some),
@@ -180,26 +178,16 @@ pub fn function(content: Content) -> BoxedStrategy<Function> {
     ];
     let name = proptest::option::of(text(content));
     (name, any::<u32>(), 0..40u32, body)
-        .prop_map(|(name, arity, extra_regs, body)| Function {
-            name,
-            arity,
-            extra_regs,
-            body,
-        })
+        .prop_map(|(name, arity, extra_regs, body)| Function { name, arity, extra_regs, body })
         .boxed()
 }
 
 pub fn class_file(content: Content) -> BoxedStrategy<ClassFile> {
     let single = function(content).prop_map(|function| vec![function]);
     prop_oneof![
-        single.prop_map(|functions| ClassFile {
-            variant: Variant::Single,
-            functions
-        }),
-        vec(function(content), 0..4).prop_map(|functions| ClassFile {
-            variant: Variant::Multi,
-            functions
-        }),
+        single.prop_map(|functions| ClassFile { variant: Variant::Single, functions }),
+        vec(function(content), 0..4)
+            .prop_map(|functions| ClassFile { variant: Variant::Multi, functions }),
     ]
     .boxed()
 }

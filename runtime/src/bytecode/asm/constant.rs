@@ -13,11 +13,7 @@ impl Parser<'_> {
             Some('[') => Ok(ConstValue::Array(self.constants("[", ']')?)),
             Some('(') => {
                 let items = self.constants("(", ')')?;
-                Ok(if items.is_empty() {
-                    ConstValue::Unit
-                } else {
-                    ConstValue::Tuple(items)
-                })
+                Ok(if items.is_empty() { ConstValue::Unit } else { ConstValue::Tuple(items) })
             }
             Some('{') => {
                 let props = self.deeper(|parser| parser.list("{", '}', Self::property))?;
@@ -117,8 +113,7 @@ impl Parser<'_> {
             f64::from_bits(bits)
         } else {
             let text = self.decimal();
-            text.parse()
-                .map_err(|_| self.error_at(start, "expected a number"))?
+            text.parse().map_err(|_| self.error_at(start, "expected a number"))?
         };
         Ok(if negative { -magnitude } else { magnitude })
     }
@@ -155,13 +150,9 @@ impl Parser<'_> {
         }
         let start = self.mark();
         let word = self.word();
-        let found = Access::ALL
-            .into_iter()
-            .find(|access| access.name().eq_ignore_ascii_case(word));
+        let found = Access::ALL.into_iter().find(|access| access.name().eq_ignore_ascii_case(word));
         let names = Access::ALL.map(Access::name).join(", ");
-        found
-            .map(Some)
-            .ok_or_else(|| self.error_at(start, format!("expected one of {names}")))
+        found.map(Some).ok_or_else(|| self.error_at(start, format!("expected one of {names}")))
     }
 
     /// A pattern.
@@ -175,11 +166,7 @@ impl Parser<'_> {
             Some('(') => {
                 let items = self.patterns("(", ')')?;
                 let unit = Pattern::Value(ConstValue::Unit);
-                Ok(if items.is_empty() {
-                    unit
-                } else {
-                    Pattern::Tuple(items)
-                })
+                Ok(if items.is_empty() { unit } else { Pattern::Tuple(items) })
             }
             Some('t') if self.at("tuple(") => Ok(Pattern::Tuple(self.patterns("tuple(", ')')?)),
             Some('v') if self.at("value(") => {

@@ -84,12 +84,7 @@ struct OpenClass {
 
 impl OpenClass {
     fn new(start: usize, name: String, variant: Option<Variant>) -> Self {
-        OpenClass {
-            start,
-            name,
-            variant,
-            functions: Vec::new(),
-        }
+        OpenClass { start, name, variant, functions: Vec::new() }
     }
 }
 
@@ -109,13 +104,7 @@ fn close(
     package: &mut Package,
     class: Option<OpenClass>,
 ) -> Result<(), AsmError> {
-    let Some(OpenClass {
-        start,
-        name,
-        variant,
-        functions,
-    }) = class
-    else {
+    let Some(OpenClass { start, name, variant, functions }) = class else {
         return Ok(());
     };
     if variant == Some(Variant::Single) && functions.len() != 1 {
@@ -139,11 +128,7 @@ fn directive(
 ) -> Result<(), AsmError> {
     if let "description" | "author" = name {
         let text = Some(text(parser)?);
-        let place = if name == "author" {
-            &mut manifest.author
-        } else {
-            &mut manifest.description
-        };
+        let place = if name == "author" { &mut manifest.author } else { &mut manifest.description };
         *place = text;
         return Ok(());
     }
@@ -198,10 +183,6 @@ fn words(parser: &mut Parser<'_>) -> Result<Vec<String>, AsmError> {
             return Ok(words);
         }
         let quoted = parser.at("\"");
-        words.push(if quoted {
-            parser.quoted()?
-        } else {
-            parser.bare_word().to_owned()
-        });
+        words.push(if quoted { parser.quoted()? } else { parser.bare_word().to_owned() });
     }
 }

@@ -25,14 +25,7 @@ pub(in super::super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Parser {
-            text,
-            pos: 0,
-            depth: 0,
-            index: 0,
-            operands: 0,
-            labels: Labels::default(),
-        }
+        Parser { text, pos: 0, depth: 0, index: 0, operands: 0, labels: Labels::default() }
     }
 
     fn rest(&self) -> &'a str {
@@ -51,11 +44,7 @@ impl<'a> Parser<'a> {
         let before = &self.text[..pos];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        AsmError {
-            line,
-            column,
-            message: message.into(),
-        }
+        AsmError { line, column, message: message.into() }
     }
 
     pub(super) fn error(&self, message: impl Into<String>) -> AsmError {
@@ -155,8 +144,7 @@ impl<'a> Parser<'a> {
     }
 
     fn parse<T: FromStr>(&mut self, text: &str, start: usize, what: &str) -> Result<T, AsmError> {
-        text.parse()
-            .map_err(|_| self.error_at(start, format!("expected {what}, found '{text}'")))
+        text.parse().map_err(|_| self.error_at(start, format!("expected {what}, found '{text}'")))
     }
 
     /// An integer with an optional sign.
@@ -265,11 +253,7 @@ impl<'a> Parser<'a> {
     fn escape(&mut self) -> Result<char, AsmError> {
         let start = self.pos;
         let c = self.peek().unwrap_or('\n');
-        self.pos += if self.rest().is_empty() {
-            0
-        } else {
-            c.len_utf8()
-        };
+        self.pos += if self.rest().is_empty() { 0 } else { c.len_utf8() };
         Ok(match c {
             '\\' | '"' | '\'' => c,
             'n' => '\n',
@@ -280,9 +264,7 @@ impl<'a> Parser<'a> {
                 self.expect("{")?;
                 let digits = self.word();
                 self.expect("}")?;
-                let code = u32::from_str_radix(digits, 16)
-                    .ok()
-                    .and_then(char::from_u32);
+                let code = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
                 code.ok_or_else(|| self.error_at(start, "not a character; write '\\u{1f600}'"))?
             }
             _ => return Err(self.error_at(start, "unknown escape; write '\\\\' for a backslash")),
@@ -329,21 +311,16 @@ impl<'a> Parser<'a> {
         self.expect("function")?;
         self.blank();
         let start = self.pos;
-        let quoted = if self.at("\"") {
-            Some(self.quoted()?)
-        } else {
-            None
-        };
+        let quoted = if self.at("\"") { Some(self.quoted()?) } else { None };
         let line = self.rest_of_line();
         let brace = line.match_indices('{').map(|(at, _)| at).find(|at| {
             let rest = line[at + 1..].trim_start();
             rest.is_empty() || rest.starts_with("//")
         });
         let Some(brace) = brace else {
-            return Err(self.error_at(
-                start,
-                "expected 'function NAME (arity: N, extra_regs: N) {'",
-            ));
+            return Err(
+                self.error_at(start, "expected 'function NAME (arity: N, extra_regs: N) {'")
+            );
         };
         let head = line[..brace].trim_end();
         let (name, params) = match head.rfind("(arity:") {
@@ -358,29 +335,16 @@ impl<'a> Parser<'a> {
             (None, "anonymous") => None,
             (None, name) => Some(name.to_owned()),
         };
-        Ok(Header {
-            name,
-            arity,
-            extra_regs,
-        })
+        Ok(Header { name, arity, extra_regs })
     }
 
     fn parameters(&mut self, start: usize, text: &str) -> Result<(u32, Option<u32>), AsmError> {
         let wrong = || {
-            self.error_at(
-                start,
-                format!("expected '(arity: N, extra_regs: N)', found '{text}'"),
-            )
+            self.error_at(start, format!("expected '(arity: N, extra_regs: N)', found '{text}'"))
         };
-        let inner = text
-            .strip_prefix('(')
-            .and_then(|text| text.strip_suffix(')'));
+        let inner = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
         let (mut arity, mut extra_regs) = (0, None);
-        for part in inner
-            .ok_or_else(wrong)?
-            .split(',')
-            .filter(|part| !part.trim().is_empty())
-        {
+        for part in inner.ok_or_else(wrong)?.split(',').filter(|part| !part.trim().is_empty()) {
             let (key, value) = part.split_once(':').ok_or_else(wrong)?;
             let value = value.trim().parse().map_err(|_| wrong())?;
             match key.trim() {

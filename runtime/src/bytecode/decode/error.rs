@@ -64,10 +64,7 @@ impl fmt::Display for DecodeErrorKind {
         const DAMAGED: &str = "the file is damaged, build it again";
         match self {
             Self::UnexpectedEnd { needed, left } => {
-                write!(
-                    f,
-                    "file ends early: {needed} bytes needed, {left} left; {DAMAGED}"
-                )
+                write!(f, "file ends early: {needed} bytes needed, {left} left; {DAMAGED}")
             }
             Self::BadMagic => write!(f, "bad magic number after 'IONBC'; {DAMAGED}"),
             Self::UnsupportedVersion(found) => {
@@ -83,10 +80,7 @@ impl fmt::Display for DecodeErrorKind {
             Self::BadTag { what, tag } => write!(f, "unknown {what} 0x{tag:02x}; {DAMAGED}"),
             Self::BadUtf8 => write!(f, "text is not UTF-8; {DAMAGED}"),
             Self::CountTooLarge { what, count, left } => {
-                write!(
-                    f,
-                    "{count} {what} do not fit into the {left} bytes left; {DAMAGED}"
-                )
+                write!(f, "{count} {what} do not fit into the {left} bytes left; {DAMAGED}")
             }
             Self::TooDeep => {
                 write!(

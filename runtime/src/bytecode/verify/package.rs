@@ -56,11 +56,7 @@ pub enum WarningKind {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (class, function) = (self.class.escape_debug(), self.function.escape_debug());
-        write!(
-            f,
-            "class '{class}': function '{function}': instruction {}: ",
-            self.instruction
-        )?;
+        write!(f, "class '{class}': function '{function}': instruction {}: ", self.instruction)?;
         let (what, name, near) = match &self.kind {
             WarningKind::UnresolvedFunction { name, near } => ("function", name, near),
             WarningKind::UnknownNative { name, near } => ("library function", name, near),
@@ -83,10 +79,9 @@ pub fn verify_package(package: &Package, natives: &[&str]) -> Result<Report, Vec
         verify_class(class, &mut errors);
     }
     match entry_point(package) {
-        Ok(entry) if errors.is_empty() => Ok(Report {
-            entry,
-            warnings: find_warnings(package, natives),
-        }),
+        Ok(entry) if errors.is_empty() => {
+            Ok(Report { entry, warnings: find_warnings(package, natives) })
+        }
         Ok(_) => Err(errors),
         Err(error) => {
             errors.push(error);
@@ -102,10 +97,7 @@ fn verify_class(class: &Class, errors: &mut Vec<VerifyError>) {
         let duplicate =
             duplicate.then(|| VerifyErrorKind::DuplicateFunction(function.name.clone()).into());
         let found = verify_function(function).err().into_iter().chain(duplicate);
-        errors.extend(found.map(|error| VerifyError {
-            class: Some(class.name.clone()),
-            ..error
-        }));
+        errors.extend(found.map(|error| VerifyError { class: Some(class.name.clone()), ..error }));
     }
 }
 
@@ -128,29 +120,18 @@ fn find_warnings(package: &Package, natives: &[&str]) -> Vec<Warning> {
                         continue;
                     }
                     let near = near_reference(&index, name, hints);
-                    WarningKind::UnresolvedFunction {
-                        name: name.to_owned(),
-                        near,
-                    }
+                    WarningKind::UnresolvedFunction { name: name.to_owned(), near }
                 } else if let Some(name) = atom.strip_prefix(STDLIB) {
                     if natives_lower.contains(&name.to_lowercase()) {
                         continue;
                     }
                     let near = near_names(name, natives.iter().copied().filter(|_| hints));
-                    WarningKind::UnknownNative {
-                        name: name.to_owned(),
-                        near: owned(near),
-                    }
+                    WarningKind::UnknownNative { name: name.to_owned(), near: owned(near) }
                 } else {
                     continue;
                 };
                 let (class, function) = (class.name.clone(), function.display_name().to_owned());
-                warnings.push(Warning {
-                    class,
-                    function,
-                    instruction,
-                    kind,
-                });
+                warnings.push(Warning { class, function, instruction, kind });
             }
         }
     }
