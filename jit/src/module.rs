@@ -242,6 +242,11 @@ impl ProgramCompiler {
         }
     }
 
+    /// Leaves a function to the interpreter.
+    pub fn give_up(&mut self, func: FuncId, why: String) {
+        self.entries[func.0 as usize] = Some(Err(why));
+    }
+
     /// The pieces that a program needs before it starts; resume forms are made when asked for.
     pub fn eager_pieces(&self) -> Vec<Piece> {
         let mut pieces = vec![Piece::Enter];

@@ -93,7 +93,13 @@ impl Jit {
         let mut lists = Vec::new();
         let mut enter = None;
         for piece in pieces {
-            let id = compiler.define(&mut module, piece)?;
+            let mut made = compiler.define(&mut module, piece);
+            if let (Err(error), Piece::Entry(func)) = (&made, piece) {
+                // Too much for the code generator: calls of it go to the interpreter, which says so.
+                compiler.give_up(func, error.to_string());
+                made = compiler.define(&mut module, piece);
+            }
+            let id = made?;
             match piece {
                 Piece::Enter => enter = Some(id),
                 Piece::List(func) => lists.push((func, id)),

@@ -11,6 +11,9 @@ use ion_runtime::layout;
 /// frames may be so large that the number of calls in a slice does not bound the stack.
 const SMALL_FRAME: usize = 64;
 
+/// So do functions with more values than this: all of them may be alive across a call.
+const MANY_VALUES: usize = 512;
+
 impl<'a> Lower<'a, '_> {
     /// Takes reductions; returns what is left.
     pub(super) fn charge(&mut self, cost: u32) -> Value {
@@ -46,7 +49,7 @@ impl<'a> Lower<'a, '_> {
             operands
         });
         let params = self.f.blocks.iter().map(|block| block.params.len()).max().unwrap_or(0);
-        params + longest.max().unwrap_or(0) > SMALL_FRAME || self.f.values.len() > 64 * SMALL_FRAME
+        params + longest.max().unwrap_or(0) > SMALL_FRAME || self.f.values.len() > MANY_VALUES
     }
 
     pub(super) fn terminator(&mut self, block: BlockId) {
