@@ -1,12 +1,9 @@
 //! What does a call cost: of a known function, a closure, a method?
 
-mod common;
+use crate::common;
+use criterion::Criterion;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-
-fn benches(criterion: &mut Criterion) {
+/// Benches them.
+pub fn benches(criterion: &mut Criterion) {
     common::bench(criterion, &["fib", "closure", "method_one", "method_four"]);
 }
-
-criterion_group!(calls, benches);
-criterion_main!(calls);

@@ -1,12 +1,9 @@
 //! What does a round of a loop over numbers and arrays cost?
 
-mod common;
+use crate::common;
+use criterion::Criterion;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-
-fn benches(criterion: &mut Criterion) {
+/// Benches them.
+pub fn benches(criterion: &mut Criterion) {
     common::bench(criterion, &["loop", "mandelbrot", "spectral", "sieve"]);
 }
-
-criterion_group!(loops, benches);
-criterion_main!(loops);

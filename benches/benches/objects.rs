@@ -1,12 +1,9 @@
 //! What do properties, allocation, texts and matching cost?
 
-mod common;
+use crate::common;
+use criterion::Criterion;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-
-fn benches(criterion: &mut Criterion) {
+/// Benches them.
+pub fn benches(criterion: &mut Criterion) {
     common::bench(criterion, &["property", "nbody", "trees", "string", "match"]);
 }
-
-criterion_group!(objects, benches);
-criterion_main!(objects);

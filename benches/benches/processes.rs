@@ -1,12 +1,9 @@
 //! What does a process cost, from its spawn to its end?
 
-mod common;
+use crate::common;
+use criterion::Criterion;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-
-fn benches(criterion: &mut Criterion) {
+/// Benches them.
+pub fn benches(criterion: &mut Criterion) {
     common::bench(criterion, &["spawn_seq", "spawn_flood", "skynet", "idle"]);
 }
-
-criterion_group!(processes, benches);
-criterion_main!(processes);

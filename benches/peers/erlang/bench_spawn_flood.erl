@@ -2,7 +2,7 @@
 -export([run/1]).
 
 run(N) ->
-    %% The setting for processes with many messages waiting; without it this is a hundred times slower.
+    %% The setting for processes with many messages waiting; without it this is fifty times slower.
     process_flag(message_queue_data, off_heap),
     Main = self(),
     spawn_all(N, Main),
