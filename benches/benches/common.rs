@@ -27,7 +27,8 @@ fn bench_one(criterion: &mut Criterion, workload: &Workload, scale: Scale) {
     group.warm_up_time(Duration::from_millis(200));
     group.measurement_time(Duration::from_millis(800));
     for (engine_name, engine) in ENGINES {
-        let prepared = Prepared::new(workload, &sizes, engine).unwrap_or_else(|error| panic!("{error}"));
+        let prepared =
+            Prepared::new(workload, &sizes, engine).unwrap_or_else(|error| panic!("{error}"));
         let run = || prepared.run().unwrap_or_else(|error| panic!("{}: {error}", workload.name));
         let operations = (workload.operations)(&sizes, run().result);
         group.throughput(Throughput::Elements(operations as u64));

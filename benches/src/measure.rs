@@ -38,13 +38,17 @@ impl Prepared {
         let failed = |text: String| format!("{}: {text}", workload.name);
         let config = Config { engine, max_processes: 1 << 25, ..Config::default() };
         let started = Instant::now();
-        let package = assemble_package(&workload.source(sizes)).map_err(|error| failed(error.to_string()))?;
-        let linked = Linked::new(&package, &ion_ffi::registry::standard())
-            .map_err(|errors| failed(errors.first().map(ToString::to_string).unwrap_or_default()))?;
+        let package =
+            assemble_package(&workload.source(sizes)).map_err(|error| failed(error.to_string()))?;
+        let linked = Linked::new(&package, &ion_ffi::registry::standard()).map_err(|errors| {
+            failed(errors.first().map(ToString::to_string).unwrap_or_default())
+        })?;
         let link = started.elapsed();
         let started = Instant::now();
         let compiler: Option<Arc<dyn Compiler>> = match engine {
-            Engine::Jit => Some(Arc::new(Jit::new(&linked, &config).map_err(|error| failed(error.to_string()))?)),
+            Engine::Jit => Some(Arc::new(
+                Jit::new(&linked, &config).map_err(|error| failed(error.to_string()))?,
+            )),
             _ => None,
         };
         Ok(Prepared { linked, compiler, config, link, compile: started.elapsed() })
@@ -57,7 +61,8 @@ impl Prepared {
 
     /// Runs it once with a place for its output.
     pub fn run_with(&self, out: Box<dyn std::io::Write + Send>) -> Result<Sample, String> {
-        let outputs = Outputs { out: Mutex::new(out), err: Mutex::new(Box::new(std::io::stderr())) };
+        let outputs =
+            Outputs { out: Mutex::new(out), err: Mutex::new(Box::new(std::io::stderr())) };
         let (wall, cpu) = (Instant::now(), processor_time());
         let run = vm::run(&self.linked, self.config.clone(), self.compiler.clone(), outputs, &[])
             .map_err(|error| error.to_string())?;

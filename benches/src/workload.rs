@@ -85,7 +85,8 @@ impl Workload {
 
     /// The program with these sizes.
     pub fn source(&self, sizes: &[u64]) -> String {
-        let mut lines: Vec<_> = self.text.lines().map(|line| self.with_sizes(line, sizes)).collect();
+        let mut lines: Vec<_> =
+            self.text.lines().map(|line| self.with_sizes(line, sizes)).collect();
         lines.push(String::new());
         lines.join("\n")
     }
@@ -94,7 +95,9 @@ impl Workload {
     fn with_sizes(&self, line: &str, sizes: &[u64]) -> String {
         let Some((code, name)) = line.split_once("//= ") else { return line.to_owned() };
         let index = self.sizes.iter().position(|size| size.name == name.trim());
-        let (Some(value), Some((front, _))) = (index.and_then(|i| sizes.get(i)), code.rsplit_once(' ')) else {
+        let (Some(value), Some((front, _))) =
+            (index.and_then(|i| sizes.get(i)), code.rsplit_once(' '))
+        else {
             return line.to_owned();
         };
         // The number is the last word before the blanks in front of the comment.
@@ -181,7 +184,11 @@ mod tests {
             }
             let sizes: Vec<_> = (0..workload.sizes.len() as u64).map(|i| 98_765 + i).collect();
             for size in &sizes {
-                assert!(workload.source(&sizes).contains(&format!(", {size}\n")), "{}", workload.name);
+                assert!(
+                    workload.source(&sizes).contains(&format!(", {size}\n")),
+                    "{}",
+                    workload.name
+                );
             }
         }
     }
@@ -196,7 +203,9 @@ mod tests {
     fn engines_agree() {
         for workload in WORKLOADS.iter().filter(|workload| workload.kind != Kind::Waiting) {
             let sizes = workload.sizes_at(Scale::Smoke);
-            let result = |engine| Prepared::new(workload, &sizes, engine).and_then(|run| run.run()).unwrap().result;
+            let result = |engine| {
+                Prepared::new(workload, &sizes, engine).and_then(|run| run.run()).unwrap().result
+            };
             assert_eq!(result(Engine::Interp), result(Engine::Jit), "{}", workload.name);
         }
     }

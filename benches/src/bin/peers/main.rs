@@ -97,7 +97,8 @@ fn compare(args: &Args) -> Result<(), String> {
         print!("{}", report::text(&row));
         rows.push(row);
     }
-    let startup = if args.only.is_empty() { startup::measure(&systems, args.rounds) } else { Vec::new() };
+    let startup =
+        if args.only.is_empty() { startup::measure(&systems, args.rounds) } else { Vec::new() };
     println!("\n{}", report::table(&rows));
     print!("{}", startup::table(&startup));
     if let Some(path) = &args.json {
@@ -113,7 +114,9 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, String> {
     if names.is_empty() {
         return Ok(WORKLOADS.iter().collect());
     }
-    let find = |name: &String| Workload::find(name).ok_or_else(|| format!("no workload '{name}'; see --list"));
+    let find = |name: &String| {
+        Workload::find(name).ok_or_else(|| format!("no workload '{name}'; see --list"))
+    };
     names.iter().map(find).collect()
 }
 
@@ -121,12 +124,18 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, String> {
 fn pin(core: usize) -> Result<(), String> {
     let mut set = rustix::thread::CpuSet::new();
     set.set(core);
-    rustix::thread::sched_setaffinity(None, &set)
-        .map_err(|error| format!("cannot run on core {core} ({error}); choose another with --core, or --unpinned"))
+    rustix::thread::sched_setaffinity(None, &set).map_err(|error| {
+        format!("cannot run on core {core} ({error}); choose another with --core, or --unpinned")
+    })
 }
 
 /// All rounds of one workload.
-fn measure(workload: &'static Workload, sizes: &[u64], systems: &[System], args: &Args) -> Result<Row, String> {
+fn measure(
+    workload: &'static Workload,
+    sizes: &[u64],
+    systems: &[System],
+    args: &Args,
+) -> Result<Row, String> {
     let able: Vec<_> = systems.iter().filter(|system| system.has(workload)).collect();
     let mut cells: Vec<_> = able.iter().map(|system| Cell::new(system.name)).collect();
     // Where waiting or memory counts there is nothing to get warm.

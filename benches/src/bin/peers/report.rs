@@ -40,7 +40,12 @@ impl Cell {
 
     /// The median over the rounds of the median of each run.
     fn median_of(&self, time: fn(&(f64, f64)) -> f64) -> Option<f64> {
-        median(self.runs.iter().filter_map(|run| median(run.times.iter().map(time).collect())).collect())
+        median(
+            self.runs
+                .iter()
+                .filter_map(|run| median(run.times.iter().map(time).collect()))
+                .collect(),
+        )
     }
 
     fn extra(&self, name: &str) -> Option<f64> {
@@ -68,7 +73,9 @@ impl Row {
     pub fn figure(&self, system: &str) -> Option<f64> {
         let cell = self.cells.iter().find(|cell| cell.system == system)?;
         match self.workload.kind {
-            Kind::Compute | Kind::Actors => Some(cell.median_of(|time| time.1)? / self.operations()),
+            Kind::Compute | Kind::Actors => {
+                Some(cell.median_of(|time| time.1)? / self.operations())
+            }
             Kind::Waiting => Some(cell.median_of(|time| time.0)? / 1e6),
             Kind::Memory => Some(cell.extra("memory")? / self.operations()),
         }
@@ -104,8 +111,12 @@ impl Row {
             if let Some(error) = &cell.error {
                 return Some(format!("{} in {}: {error}", self.workload.name, cell.system));
             }
-            let other = cell.runs.iter().map(|run| run.result).find(|result| Some(*result) != expected)?;
-            Some(format!("{} in {}: {other}, expected {}", self.workload.name, cell.system, expected?))
+            let other =
+                cell.runs.iter().map(|run| run.result).find(|result| Some(*result) != expected)?;
+            Some(format!(
+                "{} in {}: {other}, expected {}",
+                self.workload.name, cell.system, expected?
+            ))
         };
         self.cells.iter().filter_map(wrong).collect()
     }
@@ -120,14 +131,17 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// One line per workload while it goes on.
 pub fn text(row: &Row) -> String {
-    let mut text = format!("{} ({}, {}):", row.workload.name, row.workload.describe(&row.sizes), row.unit());
+    let mut text =
+        format!("{} ({}, {}):", row.workload.name, row.workload.describe(&row.sizes), row.unit());
     for cell in &row.cells {
         match row.figure(cell.system) {
             Some(figure) => _ = write!(text, " {} {}", cell.system, digits(figure)),
             None => _ = write!(text, " {} failed", cell.system),
         }
     }
-    for (name, unit, scale) in [("compile_ns", "ms compiling", 1e6), ("code_bytes", "bytes of code", 1.0)] {
+    for (name, unit, scale) in
+        [("compile_ns", "ms compiling", 1e6), ("code_bytes", "bytes of code", 1.0)]
+    {
         if let Some(value) = row.cells.iter().find_map(|cell| cell.extra(name)) {
             _ = write!(text, "; {} {unit}", digits(value / scale));
         }
@@ -139,9 +153,15 @@ const SYSTEMS: [&str; 8] = ["interp", "jit", "c", "luajit", "lua5.4", "node", "e
 
 /// The table of medians and ratios, in Markdown.
 pub fn table(rows: &[Row]) -> String {
-    let shown: Vec<_> = SYSTEMS.into_iter().filter(|name| rows.iter().any(|row| row.figure(name).is_some())).collect();
+    let shown: Vec<_> = SYSTEMS
+        .into_iter()
+        .filter(|name| rows.iter().any(|row| row.figure(name).is_some()))
+        .collect();
     let mut lines = vec![
-        format!("| workload | unit | {} | best rival | interp / rival | jit / rival | target |", shown.join(" | ")),
+        format!(
+            "| workload | unit | {} | best rival | interp / rival | jit / rival | target |",
+            shown.join(" | ")
+        ),
         format!("|---|---|{}---|---:|---:|---:|", "---:|".repeat(shown.len())),
     ];
     for row in rows {
@@ -177,7 +197,8 @@ pub fn digits(figure: f64) -> String {
 /// Everything that was measured.
 pub fn json(rows: &[Row], startup: &[Startup]) -> String {
     let cell = |row: &Row, cell: &Cell| {
-        let runs: Vec<Value> = cell.runs.iter().map(|run| json!({ "times": run.times, "extra": run.extra })).collect();
+        let runs: Vec<Value> =
+            cell.runs.iter().map(|run| json!({ "times": run.times, "extra": run.extra })).collect();
         json!({
             "system": cell.system, "figure": row.figure(cell.system), "result": cell.result(),
             "error": cell.error, "runs": runs,
@@ -190,8 +211,10 @@ pub fn json(rows: &[Row], startup: &[Startup]) -> String {
             "systems": row.cells.iter().map(|c| cell(row, c)).collect::<Vec<_>>(),
         })
     };
-    let startup: Vec<_> =
-        startup.iter().map(|(system, milliseconds)| json!({ "system": system, "ms": milliseconds })).collect();
+    let startup: Vec<_> = startup
+        .iter()
+        .map(|(system, milliseconds)| json!({ "system": system, "ms": milliseconds }))
+        .collect();
     let all = json!({ "workloads": rows.iter().map(row).collect::<Vec<_>>(), "startup": startup });
     format!("{all:#}\n")
 }

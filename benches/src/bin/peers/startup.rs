@@ -28,6 +28,7 @@ pub fn table(startup: &[Startup]) -> String {
     if startup.is_empty() {
         return String::new();
     }
-    let rows: Vec<_> = startup.iter().map(|(name, time)| format!("| {name} | {} |\n", digits(*time))).collect();
+    let rows: Vec<_> =
+        startup.iter().map(|(name, time)| format!("| {name} | {} |\n", digits(*time))).collect();
     format!("\n| start and end | ms |\n|---|---:|\n{}", rows.concat())
 }

@@ -22,7 +22,9 @@ const TOP: f64 = 56.0;
 pub fn chart(rows: &[Row]) -> String {
     let rows: Vec<_> = rows.iter().filter_map(|row| Some((row, row.best_rival()?.1))).collect();
     let ratios = || {
-        rows.iter().flat_map(|(row, rival)| SYSTEMS.iter().filter_map(move |s| Some(row.figure(s.0)? / rival)))
+        rows.iter().flat_map(|(row, rival)| {
+            SYSTEMS.iter().filter_map(move |s| Some(row.figure(s.0)? / rival))
+        })
     };
     let low = ratios().fold(1.0, f64::min).log10().floor();
     let high = ratios().fold(1.0, f64::max).log10().ceil().max(low + 1.0);
@@ -44,7 +46,12 @@ pub fn chart(rows: &[Row]) -> String {
             y += BAR;
         }
         let middle = (first + y) / 2.0 + 4.0;
-        _ = writeln!(bars, r#"<text x="{}" y="{middle:.1}" text-anchor="end">{}</text>"#, LEFT - 8.0, row.workload.name);
+        _ = writeln!(
+            bars,
+            r#"<text x="{}" y="{middle:.1}" text-anchor="end">{}</text>"#,
+            LEFT - 8.0,
+            row.workload.name
+        );
         if let Some(target) = row.workload.target {
             let at = x(target);
             _ = writeln!(
@@ -66,16 +73,26 @@ pub fn chart(rows: &[Row]) -> String {
         height = height,
         left = 10,
     );
-    let shown = SYSTEMS.iter().filter(|system| rows.iter().any(|(row, _)| row.figure(system.0).is_some()));
+    let shown =
+        SYSTEMS.iter().filter(|system| rows.iter().any(|(row, _)| row.figure(system.0).is_some()));
     for (i, (system, colour)) in shown.enumerate() {
         let at = LEFT + 90.0 * i as f64;
-        _ = writeln!(svg, r#"<rect x="{at}" y="24" width="10" height="10" fill="{colour}"/><text x="{}" y="33">{system}</text>"#, at + 14.0);
+        _ = writeln!(
+            svg,
+            r#"<rect x="{at}" y="24" width="10" height="10" fill="{colour}"/><text x="{}" y="33">{system}</text>"#,
+            at + 14.0
+        );
     }
     for power in low as i32..=high as i32 {
         let at = x(10f64.powi(power));
         let stroke = if power == 0 { "#000" } else { "#ccc" };
         _ = writeln!(svg, r#"<path d="M{at:.1} {TOP}V{:.1}" stroke="{stroke}"/>"#, y);
-        _ = writeln!(svg, r#"<text x="{at:.1}" y="{}" text-anchor="middle">{}</text>"#, TOP - 6.0, 10f64.powi(power));
+        _ = writeln!(
+            svg,
+            r#"<text x="{at:.1}" y="{}" text-anchor="middle">{}</text>"#,
+            TOP - 6.0,
+            10f64.powi(power)
+        );
     }
     svg + &bars + "</svg>\n"
 }

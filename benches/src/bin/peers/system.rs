@@ -49,7 +49,9 @@ const ALL: [(&str, Kind, &[&str], &str); 8] = [
 
 /// The systems that are installed, with their programs built; the others are named on standard error.
 pub fn installed(only: &[String]) -> Result<Vec<System>, String> {
-    if let Some(unknown) = only.iter().find(|name| !ALL.iter().any(|entry| entry.0 == name.as_str())) {
+    if let Some(unknown) =
+        only.iter().find(|name| !ALL.iter().any(|entry| entry.0 == name.as_str()))
+    {
         let names: Vec<_> = ALL.iter().map(|entry| entry.0).collect();
         return Err(format!("no system '{unknown}'; there are {}", names.join(", ")));
     }
@@ -61,7 +63,9 @@ pub fn installed(only: &[String]) -> Result<Vec<System>, String> {
         if let [program, arg] = probe
             && quiet(Command::new(program).arg(arg)).is_err()
         {
-            eprintln!("{name} is left out: no '{program}' here (Debian: apt-get install {package})");
+            eprintln!(
+                "{name} is left out: no '{program}' here (Debian: apt-get install {package})"
+            );
             continue;
         }
         let system = System { name, kind, built: built_directory()?.join(name) };
@@ -112,7 +116,8 @@ impl System {
         match self.kind {
             Kind::Ours | Kind::Lua | Kind::Node => Ok(()),
             Kind::C => {
-                for workload in ion_benches::WORKLOADS.iter().filter(|workload| self.has(workload)) {
+                for workload in ion_benches::WORKLOADS.iter().filter(|workload| self.has(workload))
+                {
                     let mut gcc = Command::new("gcc");
                     gcc.args(["-O2", "-std=c11", "-o"]).arg(self.built.join(workload.name));
                     quiet(gcc.arg(self.source(workload.name)).arg("-lm"))?;
@@ -122,7 +127,8 @@ impl System {
             Kind::Erlang => {
                 let mut erlc = Command::new("erlc");
                 erlc.arg("-o").arg(&self.built).arg(sources().join("erlang/bench.erl"));
-                for workload in ion_benches::WORKLOADS.iter().filter(|workload| self.has(workload)) {
+                for workload in ion_benches::WORKLOADS.iter().filter(|workload| self.has(workload))
+                {
                     erlc.arg(self.source(workload.name));
                 }
                 quiet(&mut erlc)
@@ -137,10 +143,17 @@ impl System {
     }
 
     /// Runs its program for `workload`.
-    pub fn run(&self, workload: &Workload, sizes: &[u64], warm: usize, repetitions: usize) -> Result<Run, String> {
+    pub fn run(
+        &self,
+        workload: &Workload,
+        sizes: &[u64],
+        warm: usize,
+        repetitions: usize,
+    ) -> Result<Run, String> {
         let mut command = match self.kind {
             Kind::Ours => {
-                let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+                let mut command =
+                    Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
                 command.args([child::COMMAND, self.name, workload.name]);
                 command
             }
@@ -171,7 +184,8 @@ impl System {
         command.arg(warm.to_string()).arg(repetitions.to_string());
         command.args(sizes.iter().map(u64::to_string));
         let text = output(&mut command)?;
-        parse(&text).ok_or_else(|| format!("{} printed no times or no result: {}", self.name, text.trim()))
+        parse(&text)
+            .ok_or_else(|| format!("{} printed no times or no result: {}", self.name, text.trim()))
     }
 
     /// A command that starts the system, does nothing, and ends; none if that needs a program of its own.
@@ -181,7 +195,10 @@ impl System {
                 let own = std::env::current_exe().ok()?;
                 let ionc = own.with_file_name("ionc");
                 if !ionc.exists() {
-                    eprintln!("start-up of {} is left out: build it with 'cargo build --release -p ionc'", self.name);
+                    eprintln!(
+                        "start-up of {} is left out: build it with 'cargo build --release -p ionc'",
+                        self.name
+                    );
                     return None;
                 }
                 let mut command = Command::new(ionc);
@@ -217,7 +234,10 @@ fn quiet(command: &mut Command) -> Result<(), String> {
 
 fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("cannot start {program}: {error}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot start {program}: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
