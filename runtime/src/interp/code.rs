@@ -71,7 +71,7 @@ pub(crate) enum OpCode {
     KMul,
     /// LOAD_CONST, then CALL.
     KCall,
-    // A comparison, then a conditional forward jump on its result.
+    // A comparison, then a conditional jump on its result.
     EqualJump,
     NotEqualJump,
     LessJump,
@@ -87,6 +87,8 @@ pub(crate) enum OpCode {
     KGreaterEqualJump,
     /// LOAD_CONST, LOAD_CONST.
     KK,
+    /// Two additions.
+    AddAdd,
     /// An addition, then a backward jump.
     AddJumpBack,
     /// LOAD_CONST of a number, an addition, a backward jump.
@@ -247,11 +249,9 @@ fn fuse(ops: &mut [Op]) {
         let is_number = first.code == LoadK && Value::from_bits(first.imm).is_number();
         // Does `op` take the constant on the right, and not on the left?
         let right = |op: Op| op.c == first.a && op.b != first.a;
-        let forward_jump = |from: Op, jump: Option<Op>, at: usize| {
+        let jumps_on = |from: Op, jump: Option<Op>| {
             jump.is_some_and(|jump| {
-                matches!(jump.code, JumpIfTrue | JumpIfFalse)
-                    && jump.a == from.a
-                    && jump.imm > (i + at) as u64
+                matches!(jump.code, JumpIfTrue | JumpIfFalse) && jump.a == from.a
             })
         };
         let compare_jump = |code| match code {
@@ -269,13 +269,14 @@ fn fuse(ops: &mut [Op]) {
             (LoadK, Add) if is_number && right(second) => Some(KAdd),
             (LoadK, Sub) if is_number && right(second) => Some(KSub),
             (LoadK, Mul) if is_number && right(second) => Some(KMul),
-            (LoadK, code) if is_number && right(second) && forward_jump(second, third, 2) => {
+            (LoadK, code) if is_number && right(second) && jumps_on(second, third) => {
                 compare_jump(code).map(|(_, with_constant)| with_constant)
             }
             (LoadK, Call) => Some(KCall),
             (LoadK, LoadK) => Some(KK),
             (Add, JumpBack) => Some(AddJumpBack),
-            (code, _) if forward_jump(first, Some(second), 1) => {
+            (Add, Add) => Some(AddAdd),
+            (code, _) if jumps_on(first, Some(second)) => {
                 compare_jump(code).map(|(plain, _)| plain)
             }
             _ => None,

@@ -288,7 +288,11 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                 set!(cmp.a, Value::boolean(result));
                 let jump = op!($first + 1);
                 if result == (jump.code == OpCode::JumpIfTrue) {
+                    let from = pc.wrapping_add($first + 1);
                     jump!(jump.imm);
+                    if pc <= from {
+                        charged!(1, 1)
+                    }
                 } else {
                     skip!($first + 2);
                 }
@@ -349,6 +353,22 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                     jump!(op!(0).imm);
                     charged!(1, 1)
                 }
+            }
+            OpCode::AddAdd => {
+                let (a, b) = (reg!(op.b), reg!(op.c));
+                if a.is_number() && b.is_number() {
+                    set!(op.a, Value::number_raw(a.number_bits() + b.number_bits()));
+                    skip!(1);
+                    let op = op!(0);
+                    let (a, b) = (reg!(op.b), reg!(op.c));
+                    if a.is_number() && b.is_number() {
+                        set!(op.a, Value::number_raw(a.number_bits() + b.number_bits()));
+                        skip!(1);
+                        continue;
+                    }
+                    slow!(arith_slow(process, &at!(), Arith::Add, op.a, a, b))
+                }
+                slow!(arith_slow(process, &at!(), Arith::Add, op.a, a, b))
             }
             OpCode::AddJumpBack => {
                 let (a, b) = (reg!(op.b), reg!(op.c));
