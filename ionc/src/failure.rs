@@ -20,26 +20,17 @@ pub struct Failure {
 impl Failure {
     /// Bad input: status 1.
     pub fn new(message: impl fmt::Display) -> Failure {
-        Failure {
-            lines: vec![one_line(&message.to_string())],
-            status: 1,
-        }
+        Failure { lines: vec![one_line(&message.to_string())], status: 1 }
     }
 
     /// Bad arguments: status 2.
     pub fn usage(message: impl fmt::Display) -> Failure {
-        Failure {
-            status: USAGE,
-            ..Failure::new(message)
-        }
+        Failure { status: USAGE, ..Failure::new(message) }
     }
 
     /// A failure with this status that has been reported already.
     pub fn silent(status: u8) -> Failure {
-        Failure {
-            lines: Vec::new(),
-            status,
-        }
+        Failure { lines: Vec::new(), status }
     }
 
     /// Bad input at `place`, a path as the user wrote it.
@@ -50,11 +41,7 @@ impl Failure {
     /// The same failure, at `place`.
     pub fn within(self, place: impl fmt::Display) -> Failure {
         let place = one_line(&place.to_string());
-        let lines = self
-            .lines
-            .iter()
-            .map(|line| format!("{place}: {line}"))
-            .collect();
+        let lines = self.lines.iter().map(|line| format!("{place}: {line}")).collect();
         Failure { lines, ..self }
     }
 }
@@ -96,9 +83,9 @@ pub fn io_text(error: &std::io::Error) -> String {
         _ => {
             let text = error.to_string();
             let mut chars = text.chars();
-            chars.next().map_or_else(String::new, |first| {
-                first.to_lowercase().chain(chars).collect()
-            })
+            chars
+                .next()
+                .map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
         }
     }
 }

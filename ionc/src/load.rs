@@ -21,8 +21,7 @@ pub const PACK: &str = "ionpack";
 
 /// Has `path` this extension?
 pub fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(extension))
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 /// The package at `path`; an assembler text (`.ionasm`) is assembled.
@@ -54,9 +53,7 @@ fn read_package(mut reader: impl Read + Seek) -> Result<Package, String> {
     }
     reader.rewind().map_err(|error| io_text(&error))?;
     let archive = Archive::new(reader, Limits::default());
-    archive
-        .and_then(|mut archive| archive.package())
-        .map_err(|error| error.to_string())
+    archive.and_then(|mut archive| archive.package()).map_err(|error| error.to_string())
 }
 
 /// The class file at `path`.

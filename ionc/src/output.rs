@@ -74,10 +74,7 @@ fn give_up<T>(error: io::Error) -> io::Result<T> {
         io::ErrorKind::BrokenPipe => std::process::exit(0),
         _ => {
             let text = io_text(&error);
-            let _ = writeln!(
-                io::stderr(),
-                "ionc: cannot write to standard output: {text}"
-            );
+            let _ = writeln!(io::stderr(), "ionc: cannot write to standard output: {text}");
             std::process::exit(1)
         }
     }
@@ -87,10 +84,8 @@ fn give_up<T>(error: io::Error) -> io::Result<T> {
 pub fn standard() -> (Outputs, LineState) {
     let out = Output::default();
     let state = out.line_state();
-    let outputs = Outputs {
-        out: Mutex::new(Box::new(out)),
-        err: Mutex::new(Box::new(io::stderr())),
-    };
+    let outputs =
+        Outputs { out: Mutex::new(Box::new(out)), err: Mutex::new(Box::new(io::stderr())) };
     (outputs, state)
 }
 

@@ -49,12 +49,7 @@ pub fn find(name: &str) -> Option<&'static Sample> {
 impl Sample {
     /// What it shows, in a sentence.
     pub fn about(&self) -> &'static str {
-        self.text
-            .lines()
-            .next()
-            .unwrap_or("")
-            .trim_start_matches('/')
-            .trim()
+        self.text.lines().next().unwrap_or("").trim_start_matches('/').trim()
     }
 
     /// The package.
@@ -64,9 +59,7 @@ impl Sample {
 
     /// The bytes of the package file; the same each time.
     pub fn bytes(&self) -> Vec<u8> {
-        self.package()
-            .to_bytes()
-            .expect("a test writes all samples")
+        self.package().to_bytes().expect("a test writes all samples")
     }
 }
 
@@ -82,24 +75,14 @@ mod tests {
             let report = verify_package(&sample.package(), &registry.names())
                 .unwrap_or_else(|errors| panic!("{}: {errors:?}", sample.name));
             assert_eq!(report.warnings, [], "{}", sample.name);
-            assert_eq!(
-                Package::from_bytes(&sample.bytes()).expect("readable"),
-                sample.package()
-            );
-            assert!(
-                sample.about().ends_with('.'),
-                "{}: say what it shows",
-                sample.name
-            );
+            assert_eq!(Package::from_bytes(&sample.bytes()).expect("readable"), sample.package());
+            assert!(sample.about().ends_with('.'), "{}: say what it shows", sample.name);
         }
     }
 
     #[test]
     fn names_may_have_dashes() {
-        assert_eq!(
-            find("unified-actors").map(|sample| sample.name),
-            Some("unified_actors")
-        );
+        assert_eq!(find("unified-actors").map(|sample| sample.name), Some("unified_actors"));
         assert!(find("nothing").is_none());
     }
 }

@@ -7,17 +7,9 @@ use tempfile::TempDir;
 /// Runs a command in a folder: standard output, standard error, status.
 fn run(folder: &Path, name: &str, args: &[&str]) -> (String, String, Option<i32>) {
     let mut command = Command::cargo_bin(name).expect("the command is built");
-    let output = command
-        .current_dir(folder)
-        .args(args)
-        .output()
-        .expect("the command runs");
+    let output = command.current_dir(folder).args(args).output().expect("the command runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        text(&output.stdout),
-        text(&output.stderr),
-        output.status.code(),
-    )
+    (text(&output.stdout), text(&output.stderr), output.status.code())
 }
 
 fn folder() -> TempDir {
@@ -64,10 +56,7 @@ fn test_actors() {
     let (traced, err, status) = run(folder.path(), "test_actors", &["--debug"]);
     assert_eq!((traced, status), (out, Some(0)));
     assert!(err.contains("[VM] process 1 spawns process 2"), "{err}");
-    assert_eq!(
-        std::fs::read_dir(folder.path()).expect("readable").count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0);
 }
 
 #[test]
@@ -75,11 +64,8 @@ fn debug_and_arguments() {
     let folder = folder();
     ok(folder.path(), "create_sample", &[]);
     for flag in ["--debug", "-d"] {
-        let (out, err, status) = run(
-            folder.path(),
-            "ionvm",
-            &["run", flag, "hello.ionpack", "x", "-y"],
-        );
+        let (out, err, status) =
+            run(folder.path(), "ionvm", &["run", flag, "hello.ionpack", "x", "-y"]);
         assert_eq!((out.as_str(), status), ("", Some(0)));
         assert!(err.contains("[VM]"), "{err}");
     }
@@ -90,10 +76,7 @@ fn errors() {
     let folder = folder();
     let (out, err, status) = run(folder.path(), "ionvm", &["run", "missing.ionpack"]);
     assert_eq!((out.as_str(), status), ("", Some(1)));
-    assert_eq!(
-        err,
-        "ionvm: missing.ionpack: no such file; check the path\n"
-    );
+    assert_eq!(err, "ionvm: missing.ionpack: no such file; check the path\n");
     let (_, err, status) = run(folder.path(), "iondis", &[]);
     assert_eq!((err.lines().count(), status), (1, Some(2)), "{err}");
     let (_, err, status) = run(folder.path(), "ionvm", &[]);

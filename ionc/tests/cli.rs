@@ -41,17 +41,10 @@ impl Place {
 
     fn ionc(&self, args: &[&str]) -> Done {
         let mut command = Command::cargo_bin("ionc").expect("the command is built");
-        command
-            .current_dir(&self.0)
-            .args(args)
-            .timeout(Duration::from_secs(60));
+        command.current_dir(&self.0).args(args).timeout(Duration::from_secs(60));
         let output = command.output().expect("the command runs");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-        Done {
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-            status: output.status.code(),
-        }
+        Done { out: text(&output.stdout), err: text(&output.stderr), status: output.status.code() }
     }
 
     /// The standard output of a command that succeeds without a word on standard error.
@@ -66,19 +59,10 @@ impl Place {
     #[track_caller]
     fn fails(&self, status: i32, args: &[&str], parts: &[&str]) {
         let done = self.ionc(args);
-        assert_eq!(
-            (done.out.as_str(), done.status),
-            ("", Some(status)),
-            "{args:?}: {}",
-            done.err
-        );
+        assert_eq!((done.out.as_str(), done.status), ("", Some(status)), "{args:?}: {}", done.err);
         check_line(&done.err);
         for part in parts {
-            assert!(
-                done.err.contains(part),
-                "{args:?}: no '{part}' in {}",
-                done.err
-            );
+            assert!(done.err.contains(part), "{args:?}: no '{part}' in {}", done.err);
         }
     }
 }
@@ -87,13 +71,8 @@ impl Place {
 #[track_caller]
 fn check_line(err: &str) {
     let line = err.strip_suffix('\n').expect("a line");
-    let text = line
-        .strip_prefix("ionc: ")
-        .unwrap_or_else(|| panic!("no 'ionc: ' in {err}"));
-    assert!(
-        !text.contains('\n') && !text.ends_with('.') && !text.is_empty(),
-        "{err}"
-    );
+    let text = line.strip_prefix("ionc: ").unwrap_or_else(|| panic!("no 'ionc: ' in {err}"));
+    assert!(!text.contains('\n') && !text.ends_with('.') && !text.is_empty(), "{err}");
 }
 
 const CRASHES: &str = "function main {\n  load_const r0, 5\n  call r0, r0, []\n}\n";
@@ -108,10 +87,7 @@ fn help() {
     for command in ["run", "info", "dis", "asm", "verify", "samples", "natives"] {
         assert!(top.contains(command), "{command} is missing");
         let help = place.ok(&[command, "--help"]);
-        assert!(
-            help.contains("Usage:") && help.contains("Example"),
-            "{command}: {help}"
-        );
+        assert!(help.contains("Usage:") && help.contains("Example"), "{command}: {help}");
         assert_eq!(help, place.ok(&["help", command]));
     }
     assert!(place.ok(&["run", "--help"]).contains("Exit status"));
@@ -137,41 +113,24 @@ fn usage_errors() {
     usage(&["samples", "--list", "hello"], "--list");
     place.write("a.ionasm", CRASHES);
     usage(&["asm", "a.ionasm"], "--output");
-    usage(
-        &["asm", "a.ionasm", "-o", "a.txt"],
-        "end it in .ionpack or .ionc",
-    );
+    usage(&["asm", "a.ionasm", "-o", "a.txt"], "end it in .ionpack or .ionc");
 }
 
 #[test]
 fn programs_and_their_statuses() {
     let place = Place::with_samples();
     assert_eq!(place.ok(&["run", "hello.ionpack"]), "");
-    assert_eq!(
-        place.ok(&["run", "--print-result", "hello.ionpack"]),
-        "Number: 42\n"
-    );
+    assert_eq!(place.ok(&["run", "--print-result", "hello.ionpack"]), "Number: 42\n");
     for engine in ["--interp", "--jit"] {
         let shown = place.ok(&["run", engine, "--print-result", "unified_actors.ionpack"]);
-        assert!(
-            shown.ends_with("[DEBUG] Number: 225\nNumber: 225\n"),
-            "{shown}"
-        );
+        assert!(shown.ends_with("[DEBUG] Number: 225\nNumber: 225\n"), "{shown}");
     }
 
     place.write("crash.ionasm", CRASHES);
     let crash = place.ionc(&["run", "--print-result", "crash.ionasm"]);
     assert_eq!((crash.out.as_str(), crash.status), ("", Some(1)));
-    assert!(
-        crash.err.starts_with("process 1 crashed: call of a value"),
-        "{}",
-        crash.err
-    );
-    assert!(
-        crash.err.contains("Main:main, instruction 1"),
-        "{}",
-        crash.err
-    );
+    assert!(crash.err.starts_with("process 1 crashed: call of a value"), "{}", crash.err);
+    assert!(crash.err.contains("Main:main, instruction 1"), "{}", crash.err);
 
     place.write("deadlock.ionasm", LISTENS);
     let deadlock = place.ionc(&["run", "deadlock.ionasm"]);
@@ -204,10 +163,7 @@ fn program_arguments() {
         "[a, --jit, -x, --, ü]\n"
     );
     let long = "x".repeat(100_000);
-    assert_eq!(
-        place.ok(&["run", "args.ionasm", &long]),
-        format!("[{long}]\n")
-    );
+    assert_eq!(place.ok(&["run", "args.ionasm", &long]), format!("[{long}]\n"));
 }
 
 #[cfg(unix)]
@@ -217,15 +173,9 @@ fn program_arguments_that_are_no_text() {
     let place = Place::new();
     place.write("args.ionasm", SHOWS_ARGS);
     let mut command = Command::cargo_bin("ionc").expect("the command is built");
-    command
-        .current_dir(&place.0)
-        .args(["run", "args.ionasm", "fine"]);
+    command.current_dir(&place.0).args(["run", "args.ionasm", "fine"]);
     command.arg(std::ffi::OsStr::from_bytes(b"\xff"));
-    command
-        .assert()
-        .code(2)
-        .stdout("")
-        .stderr("ionc: program argument 2 is not UTF-8\n");
+    command.assert().code(2).stdout("").stderr("ionc: program argument 2 is not UTF-8\n");
 }
 
 #[test]
@@ -238,11 +188,7 @@ fn limits() {
     place.ok(&["run", "grow.ionasm"]);
     let done = place.ionc(&["run", "--max-heap", "64k", "grow.ionasm"]);
     assert_eq!((done.out.as_str(), done.status), ("", Some(1)));
-    assert!(
-        done.err.contains("out of memory: the limit is 65536 bytes"),
-        "{}",
-        done.err
-    );
+    assert!(done.err.contains("out of memory: the limit is 65536 bytes"), "{}", done.err);
 }
 
 #[test]
@@ -264,41 +210,17 @@ fn files_that_cannot_be_read() {
     place.write("text.ionpack", "just some text\n");
     place.write("class.ionpack", b"IONBC\x01\0\0\x01\0\0\0\0\0\0\0");
     for command in ["run", "info", "dis", "verify"] {
-        place.fails(
-            1,
-            &[command, "missing.ionpack"],
-            &["missing.ionpack: no such file"],
-        );
+        place.fails(1, &[command, "missing.ionpack"], &["missing.ionpack: no such file"]);
         place.fails(1, &[command, "folder"], &["folder: is a directory"]);
         place.fails(1, &[command, "text.ionpack/x"], &["no directory"]);
-        place.fails(
-            1,
-            &[command, "empty.ionpack"],
-            &["empty.ionpack: not a readable package"],
-        );
-        place.fails(
-            1,
-            &[command, "text.ionpack"],
-            &["text.ionpack: not a readable package"],
-        );
+        place.fails(1, &[command, "empty.ionpack"], &["empty.ionpack: not a readable package"]);
+        place.fails(1, &[command, "text.ionpack"], &["text.ionpack: not a readable package"]);
         place.fails(1, &[command, "class.ionpack"], &["a bare class file"]);
     }
-    place.fails(
-        1,
-        &["asm", "missing.ionasm", "-o", "x.ionc"],
-        &["missing.ionasm: no such file"],
-    );
+    place.fails(1, &["asm", "missing.ionasm", "-o", "x.ionc"], &["missing.ionasm: no such file"]);
     place.write("latin.ionasm", b"// caf\xe9\n");
-    place.fails(
-        1,
-        &["asm", "latin.ionasm", "-o", "x.ionpack"],
-        &["latin.ionasm: not UTF-8"],
-    );
-    place.fails(
-        1,
-        &["samples", "hello", "-o", "text.ionpack"],
-        &["cannot create the directory"],
-    );
+    place.fails(1, &["asm", "latin.ionasm", "-o", "x.ionpack"], &["latin.ionasm: not UTF-8"]);
+    place.fails(1, &["samples", "hello", "-o", "text.ionpack"], &["cannot create the directory"]);
     assert!(!place.path("x.ionpack").exists());
 }
 
@@ -320,33 +242,17 @@ fn packages_that_cannot_run() {
         &["no main class 'Mian'", "did you mean 'Main'"],
     );
     refuse(".class Main\nfunction main {\n}\n", &["no main class; add"]);
-    refuse(
-        ".main Main start\n.class Main multi\nfunction main {\n}\n",
-        &["no function 'start'"],
-    );
-    refuse(
-        "function main (arity: 0, extra_regs: 0) {\n  move r0, r16\n}\n",
-        &["register r16"],
-    );
+    refuse(".main Main start\n.class Main multi\nfunction main {\n}\n", &["no function 'start'"]);
+    refuse("function main (arity: 0, extra_regs: 0) {\n  move r0, r16\n}\n", &["register r16"]);
 }
 
 #[test]
 fn several_errors_of_one_package() {
     let place = Place::new();
-    place.write(
-        "bad.ionasm",
-        "function main {\n  jump 5\n}\nfunction other {\n  jump -1\n}\n",
-    );
-    place.fails(
-        1,
-        &["run", "bad.ionasm"],
-        &["'main'", "(and 1 more; see 'ionc verify')"],
-    );
+    place.write("bad.ionasm", "function main {\n  jump 5\n}\nfunction other {\n  jump -1\n}\n");
+    place.fails(1, &["run", "bad.ionasm"], &["'main'", "(and 1 more; see 'ionc verify')"]);
     let done = place.ionc(&["verify", "bad.ionasm"]);
-    assert_eq!(
-        (done.out.as_str(), done.err.lines().count(), done.status),
-        ("", 2, Some(1))
-    );
+    assert_eq!((done.out.as_str(), done.err.lines().count(), done.status), ("", 2, Some(1)));
 }
 
 /// A small package, cut short at every byte and with every byte changed: an error of one line, or a
@@ -386,15 +292,8 @@ fn damaged_packages_through_the_command() {
 fn names_cannot_steer_the_terminal() {
     let place = Place::new();
     place.fails(1, &["run", "a\u{1b}[31m\nb"], &["a\\u{1b}[31m\\nb"]);
-    place.write(
-        "odd.ionasm",
-        ".package \"a\\u{1b}[31mb\"\n.main Main\nfunction main {\n}\n",
-    );
-    assert!(
-        place
-            .ok(&["info", "odd.ionasm"])
-            .contains("Name: a\\u{1b}[31mb\n")
-    );
+    place.write("odd.ionasm", ".package \"a\\u{1b}[31mb\"\n.main Main\nfunction main {\n}\n");
+    assert!(place.ok(&["info", "odd.ionasm"]).contains("Name: a\\u{1b}[31mb\n"));
 }
 
 #[test]
@@ -417,10 +316,7 @@ fn dis() {
     let place = Place::with_samples();
     let hello = "Disassembling class 'Main' from IonPack: hello.ionpack\n\nfunction main (arity: 0, extra_regs: 1) {\n    0: LOAD_CONST r0, 42\n    1: RETURN r0\n}\n";
     assert_eq!(place.ok(&["dis", "hello.ionpack"]), format!("{hello}\n"));
-    assert_eq!(
-        place.ok(&["dis", "hello.ionpack", "Main"]),
-        format!("{hello}\n")
-    );
+    assert_eq!(place.ok(&["dis", "hello.ionpack", "Main"]), format!("{hello}\n"));
     assert_eq!(place.ok(&["dis", "hello.ionpack", "Main:main"]), hello);
     let all = place.ok(&["dis", "actors.ionpack"]);
     assert!(all.contains("class 'Main'") && all.contains("class 'Worker'"));
@@ -429,11 +325,7 @@ fn dis() {
         &["dis", "actors.ionpack", "Wroker"],
         &["no class 'Wroker'; did you mean 'Worker'"],
     );
-    place.fails(
-        1,
-        &["dis", "actors.ionpack", "Zebra"],
-        &["there are Main, Worker"],
-    );
+    place.fails(1, &["dis", "actors.ionpack", "Zebra"], &["there are Main, Worker"]);
     place.fails(
         1,
         &["dis", "actors.ionpack", "Worker:wroker"],
@@ -456,10 +348,7 @@ fn asm_reads_what_dis_writes() {
 #[test]
 fn class_files() {
     let place = Place::with_samples();
-    place.write(
-        "Worker.ionasm",
-        place.ok(&["dis", "actors.ionpack", "Worker"]),
-    );
+    place.write("Worker.ionasm", place.ok(&["dis", "actors.ionpack", "Worker"]));
     place.ok(&["asm", "Worker.ionasm", "-o", "Worker.ionc"]);
     let text = place.ok(&["dis", "Worker.ionc"]);
     assert!(
@@ -470,16 +359,8 @@ fn class_files() {
         place.ok(&["dis", "Worker.ionc", "worker"]),
         place.ok(&["dis", "Worker.ionc", "Worker:worker"])
     );
-    place.fails(
-        1,
-        &["dis", "Worker.ionc", "wroker"],
-        &["no function 'wroker'"],
-    );
-    place.fails(
-        1,
-        &["asm", "missing/Worker.ionasm", "-o", "x.ionc"],
-        &["no such file"],
-    );
+    place.fails(1, &["dis", "Worker.ionc", "wroker"], &["no function 'wroker'"]);
+    place.fails(1, &["asm", "missing/Worker.ionasm", "-o", "x.ionc"], &["no such file"]);
     place.fails(
         1,
         &["asm", "Worker.ionasm", "-o", "missing/x.ionc"],
@@ -490,15 +371,8 @@ fn class_files() {
         place.write("Cut.ionc", &bytes[..end]);
         place.fails(1, &["dis", "Cut.ionc"], &["Cut.ionc: "]);
     }
-    place.write(
-        "two.ionasm",
-        ".class A\nfunction f {\n}\n.class B\nfunction f {\n}\n",
-    );
-    place.fails(
-        1,
-        &["asm", "two.ionasm", "-o", "two.ionc"],
-        &["one class, the text has 2"],
-    );
+    place.write("two.ionasm", ".class A\nfunction f {\n}\n.class B\nfunction f {\n}\n");
+    place.fails(1, &["asm", "two.ionasm", "-o", "two.ionc"], &["one class, the text has 2"]);
 }
 
 #[test]
@@ -506,11 +380,7 @@ fn asm_refuses_what_cannot_run() {
     let place = Place::new();
     place.write("bad.ionasm", "function main {\n  jump 5\n}\n");
     for out in ["bad.ionpack", "bad.ionc"] {
-        place.fails(
-            1,
-            &["asm", "bad.ionasm", "-o", out],
-            &["jump to instruction 5"],
-        );
+        place.fails(1, &["asm", "bad.ionasm", "-o", out], &["jump to instruction 5"]);
         assert!(!place.path(out).exists());
         place.ok(&["asm", "--no-verify", "bad.ionasm", "-o", out]);
     }
@@ -530,10 +400,7 @@ fn verify() {
     );
     let warned = place.ok(&["verify", "odd.ionasm"]);
     assert!(warned.contains("odd.ionasm: warning: class 'Main': function 'main': instruction 0: no function 'wroker'; did you mean 'worker'\n"), "{warned}");
-    assert!(
-        warned.contains("no library function 'prinln'; did you mean 'PrintLn'"),
-        "{warned}"
-    );
+    assert!(warned.contains("no library function 'prinln'; did you mean 'PrintLn'"), "{warned}");
     assert!(
         warned
             .ends_with("odd.ionasm: ok: 1 class, 2 functions, 2 warnings, starts with Main:main\n"),
@@ -542,17 +409,11 @@ fn verify() {
 
     let json: Value =
         serde_json::from_str(&place.ok(&["verify", "--json", "odd.ionasm"])).expect("JSON");
-    assert_eq!(
-        (&json["ok"], &json["warnings"][0]["near"][0]),
-        (&true.into(), &"worker".into())
-    );
+    assert_eq!((&json["ok"], &json["warnings"][0]["near"][0]), (&true.into(), &"worker".into()));
     place.write("bad.ionasm", "function main {\n  jump 5\n}\n");
     let bad = place.ionc(&["verify", "--json", "bad.ionasm"]);
     let json: Value = serde_json::from_str(&bad.out).expect("JSON");
-    assert_eq!(
-        (bad.err.as_str(), bad.status, &json["ok"]),
-        ("", Some(1), &false.into())
-    );
+    assert_eq!((bad.err.as_str(), bad.status, &json["ok"]), ("", Some(1), &false.into()));
     assert_eq!(json["errors"][0]["instruction"], 0);
 }
 
@@ -563,27 +424,14 @@ fn samples() {
     assert_eq!(listed.lines().count(), ionc::samples::SAMPLES.len());
     assert!(listed.contains("unified_actors"));
     let wrote = place.ok(&["samples", "hello", "-o", "new/folder"]);
-    assert_eq!(
-        Path::new(wrote.trim_end()),
-        Path::new("wrote new/folder").join("hello.ionpack")
-    );
+    assert_eq!(Path::new(wrote.trim_end()), Path::new("wrote new/folder").join("hello.ionpack"));
     assert!(place.path("new/folder/hello.ionpack").is_file());
     place.ok(&["samples", "--text", "unified-actors"]);
     assert!(
-        place
-            .ok(&["run", "--print-result", "unified_actors.ionasm"])
-            .ends_with("Number: 225\n")
+        place.ok(&["run", "--print-result", "unified_actors.ionasm"]).ends_with("Number: 225\n")
     );
-    place.fails(
-        1,
-        &["samples", "helo"],
-        &["no sample 'helo'; did you mean 'hello'"],
-    );
-    place.fails(
-        1,
-        &["samples", "zebra"],
-        &["'ionc samples --list' shows all"],
-    );
+    place.fails(1, &["samples", "helo"], &["no sample 'helo'; did you mean 'hello'"]);
+    place.fails(1, &["samples", "zebra"], &["'ionc samples --list' shows all"]);
 }
 
 #[test]
@@ -609,22 +457,16 @@ fn with_closed_output(place: &Place, args: &[&str]) -> (Option<i32>, String) {
         .expect("the command runs");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("the command ends");
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[test]
 fn closed_pipes() {
     let place = Place::with_samples();
     place.write("more.ionasm", PRINTS_FOR_EVER);
-    for args in [
-        &["run", "more.ionasm"] as &[&str],
-        &["dis", "actors.ionpack"],
-        &["natives"],
-        &["--help"],
-    ] {
+    for args in
+        [&["run", "more.ionasm"] as &[&str], &["dis", "actors.ionpack"], &["natives"], &["--help"]]
+    {
         let (status, err) = with_closed_output(&place, args);
         assert_eq!((status, err.as_str()), (Some(0), ""), "{args:?}");
     }
@@ -634,14 +476,9 @@ fn closed_pipes() {
 #[test]
 fn a_full_disk_is_an_error() {
     let place = Place::with_samples();
-    for args in [
-        &["run", "actors.ionpack"] as &[&str],
-        &["dis", "actors.ionpack"],
-    ] {
-        let full = std::fs::File::options()
-            .write(true)
-            .open("/dev/full")
-            .expect("the device exists");
+    for args in [&["run", "actors.ionpack"] as &[&str], &["dis", "actors.ionpack"]] {
+        let full =
+            std::fs::File::options().write(true).open("/dev/full").expect("the device exists");
         let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("ionc"))
             .current_dir(&place.0)
             .args(args)
@@ -662,12 +499,6 @@ fn packages_from_standard_input() {
     let place = Place::new();
     let bytes = find("hello").expect("the sample exists").bytes();
     let mut command = Command::cargo_bin("ionc").expect("the command is built");
-    command
-        .args(["run", "--print-result", "/dev/stdin"])
-        .write_stdin(bytes);
-    command
-        .current_dir(&place.0)
-        .assert()
-        .success()
-        .stdout("Number: 42\n");
+    command.args(["run", "--print-result", "/dev/stdin"]).write_stdin(bytes);
+    command.current_dir(&place.0).assert().success().stdout("Number: 42\n");
 }

@@ -54,18 +54,12 @@ impl Expected {
     fn parse(text: &str) -> Result<Expected, String> {
         let mut expected = Expected::default();
         for line in text.lines() {
-            let Some((key, value)) = line
-                .strip_prefix("// ")
-                .and_then(|line| line.split_once(':'))
+            let Some((key, value)) = line.strip_prefix("// ").and_then(|line| line.split_once(':'))
             else {
                 continue;
             };
             let value = value.strip_prefix(' ').unwrap_or(value);
-            let number = || {
-                value
-                    .parse::<usize>()
-                    .map_err(|_| format!("not a number: {line}"))
-            };
+            let number = || value.parse::<usize>().map_err(|_| format!("not a number: {line}"));
             match key {
                 "expect" => expected.out.push(value.to_owned()),
                 "expect order" => expected.any_order = value == "any",
@@ -103,11 +97,8 @@ impl Expected {
 
     /// Is the program meant for this setting?
     fn covers(&self, setting: Setting) -> bool {
-        self.preempt
-            .is_none_or(|preempt| preempt == setting.preempt)
-            && self
-                .timeslice
-                .is_none_or(|timeslice| timeslice == setting.timeslice)
+        self.preempt.is_none_or(|preempt| preempt == setting.preempt)
+            && self.timeslice.is_none_or(|timeslice| timeslice == setting.timeslice)
             && !(self.few && (setting.stress || setting.timeslice != 2000))
     }
 
@@ -118,10 +109,7 @@ impl Expected {
         }
         let printed = lines(&ran.out, self.any_order);
         if printed != out {
-            return Err(format!(
-                "printed {printed:#?}\ninstead of {out:#?}\nstderr: {}",
-                ran.err
-            ));
+            return Err(format!("printed {printed:#?}\ninstead of {out:#?}\nstderr: {}", ran.err));
         }
         if Some(ran.end_text()) != self.end {
             let end = self.end.as_deref().unwrap_or_default();
@@ -131,20 +119,11 @@ impl Expected {
                 ran.err
             ));
         }
-        let missing = self
-            .stderr
-            .iter()
-            .find(|text| !ran.err.contains(text.as_str()));
+        let missing = self.stderr.iter().find(|text| !ran.err.contains(text.as_str()));
         let quiet = self.stderr.is_empty()
-            && !self
-                .end
-                .as_ref()
-                .is_some_and(|end| end.starts_with("crash "));
+            && !self.end.as_ref().is_some_and(|end| end.starts_with("crash "));
         if missing.is_some() || quiet && !ran.err.is_empty() {
-            return Err(format!(
-                "standard error is\n{}\ninstead of {:#?}",
-                ran.err, self.stderr
-            ));
+            return Err(format!("standard error is\n{}\ninstead of {:#?}", ran.err, self.stderr));
         }
         if ran.time < self.least {
             return Err(format!("took {:?}, less than {:?}", ran.time, self.least));
@@ -155,26 +134,17 @@ impl Expected {
 
 /// Runs one program in every setting; the errors.
 fn program(path: &Path) -> Vec<String> {
-    let name = path
-        .strip_prefix(folder())
-        .unwrap_or(path)
-        .display()
-        .to_string();
+    let name = path.strip_prefix(folder()).unwrap_or(path).display().to_string();
     let text = std::fs::read_to_string(path).expect("readable");
     let parsed = Expected::parse(&text).and_then(|expected| {
-        Ok((
-            expected,
-            assemble_package(&text).map_err(|error| error.to_string())?,
-        ))
+        Ok((expected, assemble_package(&text).map_err(|error| error.to_string())?))
     });
     let (expected, package) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return vec![format!("{name}: {error}")],
     };
     let mut errors = Vec::new();
-    for setting in settings(Engine::Interp)
-        .into_iter()
-        .filter(|setting| expected.covers(*setting))
+    for setting in settings(Engine::Interp).into_iter().filter(|setting| expected.covers(*setting))
     {
         let checked = engines_agree(&package, &expected, setting);
         errors.extend(checked.err().map(|error| format!("{name} ({error}")));
@@ -185,18 +155,10 @@ fn program(path: &Path) -> Vec<String> {
 fn engines_agree(package: &Package, expected: &Expected, setting: Setting) -> Result<(), String> {
     let mut first: Option<Ran> = None;
     for engine in ENGINES {
-        let setting = Setting {
-            engine: *engine,
-            ..setting
-        };
+        let setting = Setting { engine: *engine, ..setting };
         let at = |error: String| format!("{setting}): {error}");
-        let ran = run(
-            package,
-            setting.config(&expected.config()),
-            &expected.args,
-            LIMIT,
-        )
-        .map_err(at)?;
+        let ran =
+            run(package, setting.config(&expected.config()), &expected.args, LIMIT).map_err(at)?;
         expected.check(&ran).map_err(at)?;
         let Some(first) = &first else {
             first = Some(ran);
@@ -220,9 +182,7 @@ fn folder() -> PathBuf {
 
 fn programs(area: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder().join(area)).expect("the folder exists");
-    let mut paths: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("readable").path())
-        .collect();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
     paths.sort();
     paths
 }
@@ -230,9 +190,8 @@ fn programs(area: &str) -> Vec<PathBuf> {
 /// Runs the programs of an area; `LANG_ONLY=PART_OF_A_NAME` picks some.
 fn check(area: &str) {
     let wanted = std::env::var("LANG_ONLY").unwrap_or_default();
-    let picked = programs(area)
-        .into_iter()
-        .filter(|path| path.display().to_string().contains(&wanted));
+    let picked =
+        programs(area).into_iter().filter(|path| path.display().to_string().contains(&wanted));
     finish(&picked.flat_map(|path| program(&path)).collect::<Vec<_>>());
 }
 

@@ -26,9 +26,7 @@ fn packs() -> (Vec<Pack>, Vec<String>) {
     let index: Value = serde_json::from_str(&index).expect("the index is JSON");
     let texts = |value: &Value| -> Vec<String> {
         let list = value.as_array().expect("a list");
-        list.iter()
-            .map(|text| text.as_str().expect("a text").to_owned())
-            .collect()
+        list.iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
     };
     let pack = |entry: &Value| {
         let expect = &entry["expect"];
@@ -48,12 +46,7 @@ fn packs() -> (Vec<Pack>, Vec<String>) {
             least: Duration::from_millis(expect["min_ms"].as_u64().unwrap_or(0)),
         }
     };
-    let packs = index["packs"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(pack)
-        .collect();
+    let packs = index["packs"].as_array().expect("a list").iter().map(pack).collect();
     (packs, texts(&index["forbidden_stderr"]))
 }
 
@@ -73,18 +66,13 @@ impl Pack {
         }
         let printed = lines(out, self.any_order);
         if printed != expected {
-            return Err(format!(
-                "printed {printed:#?}\ninstead of {expected:#?}\nstderr: {err}"
-            ));
+            return Err(format!("printed {printed:#?}\ninstead of {expected:#?}\nstderr: {err}"));
         }
         if let Some(text) = forbidden.iter().find(|text| err.contains(text.as_str())) {
             return Err(format!("'{text}' on standard error: {err}"));
         }
         if fails != self.fails {
-            return Err(format!(
-                "failed: {fails}, expected: {}; stderr: {err}",
-                self.fails
-            ));
+            return Err(format!("failed: {fails}, expected: {}; stderr: {err}", self.fails));
         }
         if time < self.least {
             return Err(format!("took {time:?}, less than {:?}", self.least));
@@ -102,27 +90,18 @@ fn every_pack_in_every_setting() {
         let bytes = std::fs::read(&pack.path).expect("the pack is there");
         let package = Package::from_bytes(&bytes).expect("the pack is readable");
         for setting in matrix() {
-            let checked = run(
-                &package,
-                setting.config(&Config::default()),
-                &[],
-                pack.limit,
-            )
-            .and_then(|ran| {
-                let fails = ran.end.status() != 0;
-                pack.check(&ran.out, &ran.err, fails, ran.time, &forbidden)?;
-                match &pack.result {
-                    Some(result) if *result != ran.end_text() => {
-                        Err(format!("gave {}, expected {result}", ran.end_text()))
+            let checked = run(&package, setting.config(&Config::default()), &[], pack.limit)
+                .and_then(|ran| {
+                    let fails = ran.end.status() != 0;
+                    pack.check(&ran.out, &ran.err, fails, ran.time, &forbidden)?;
+                    match &pack.result {
+                        Some(result) if *result != ran.end_text() => {
+                            Err(format!("gave {}, expected {result}", ran.end_text()))
+                        }
+                        _ => Ok(()),
                     }
-                    _ => Ok(()),
-                }
-            });
-            errors.extend(
-                checked
-                    .err()
-                    .map(|error| format!("{} ({setting}): {error}", pack.name)),
-            );
+                });
+            errors.extend(checked.err().map(|error| format!("{} ({setting}): {error}", pack.name)));
         }
     }
     finish(&errors);

@@ -24,9 +24,7 @@ fn check(
     if lines(&shown, any_order) == lines(expected, any_order) {
         Ok(())
     } else {
-        Err(format!(
-            "{name} ({setting}): printed\n{shown}\ninstead of\n{expected}"
-        ))
+        Err(format!("{name} ({setting}): printed\n{shown}\ninstead of\n{expected}"))
     }
 }
 
@@ -38,13 +36,8 @@ fn every_sample_in_every_setting() {
             // The order of lines of this one is the point of its options.
             let meant = setting.timeslice == 3 && setting.preempt == Preempt::Instruction;
             let any_order = !sample.options.is_empty() && !meant;
-            let checked = check(
-                sample.name,
-                &sample.package(),
-                sample.expected,
-                setting,
-                any_order,
-            );
+            let checked =
+                check(sample.name, &sample.package(), sample.expected, setting, any_order);
             errors.extend(checked.err());
         }
     }
@@ -62,11 +55,8 @@ fn samples_through_the_command() {
     command().arg("samples").assert().success();
     for sample in SAMPLES {
         let pack = format!("{}.ionpack", sample.name);
-        let run = command()
-            .arg("run")
-            .args(sample.options)
-            .args(["--print-result", &pack])
-            .assert();
+        let run =
+            command().arg("run").args(sample.options).args(["--print-result", &pack]).assert();
         run.success().stdout(sample.expected).stderr("");
     }
 }
@@ -80,10 +70,7 @@ fn the_package_in_examples_is_up_to_date() {
         std::fs::write(&path, &bytes).expect("the folder is writable");
     }
     let kept = std::fs::read(&path).unwrap_or_default();
-    assert!(
-        kept == bytes,
-        "examples/actors.ionpack is out of date; run 'cargo bless'"
-    );
+    assert!(kept == bytes, "examples/actors.ionpack is out of date; run 'cargo bless'");
 }
 
 /// Every text in `examples/` prints what the file beside it says, in every setting.
@@ -93,10 +80,7 @@ fn every_example_in_every_setting() {
     let mut count = 0;
     for entry in std::fs::read_dir(root().join("examples")).expect("the folder exists") {
         let path = entry.expect("readable").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "ionasm")
-        {
+        if path.extension().is_some_and(|extension| extension == "ionasm") {
             count += 1;
             check_example(&path, &mut errors);
         }

@@ -34,15 +34,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = cli::parse::<Cli>().and_then(|cli| match cli.command {
-        Command::Run { debug, file, args } => run::run_file(
-            &file,
-            Config {
-                debug,
-                ..Config::default()
-            },
-            false,
-            &args,
-        ),
+        Command::Run { debug, file, args } => {
+            run::run_file(&file, Config { debug, ..Config::default() }, false, &args)
+        }
         Command::Info(args) => info::run(&args),
     });
     exit_code("ionvm", result)

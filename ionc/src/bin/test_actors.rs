@@ -20,10 +20,7 @@ fn main() -> ExitCode {
     let result = cli::parse::<Cli>().and_then(|Cli { debug }| {
         let name = "unified_actors";
         let sample = find(name).ok_or_else(|| Failure::new(format!("no sample '{name}'")))?;
-        let config = Config {
-            debug,
-            ..Config::default()
-        };
+        let config = Config { debug, ..Config::default() };
         run::run_package(&sample.package(), config, true, &[])
     });
     exit_code("test_actors", result)

@@ -50,10 +50,7 @@ fn package_bytes(args: &Args) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::new(format!("{}:{error}", args.file.display())))?;
     if !args.no_verify {
         verify_package(&package, &[]).map_err(|errors| {
-            let lines = errors
-                .iter()
-                .flat_map(|error| at(error.to_string()).lines)
-                .collect();
+            let lines = errors.iter().flat_map(|error| at(error.to_string()).lines).collect();
             Failure { lines, status: 1 }
         })?;
     }

@@ -1,6 +1,6 @@
 //! `ion-diff`: the differential suite as a command.
 
-use crate::differential::child;
+use crate::differential::child::{self, Case};
 use crate::differential::suite::{self, CaseKind, Plan, Report};
 use crate::failure::Failure;
 use crate::output;
@@ -22,6 +22,7 @@ ionc/tests/lang/regress), and the status is 1.
 
 Examples:
   ion-diff --time 60s
+  ion-diff --suite pairs --time 1h
   ion-diff --suite random --seed 4711 --count 1
   ion-diff failing.ionasm";
 
@@ -35,7 +36,7 @@ pub struct Args {
     /// First seed; a seed always gives the same cases
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Stop after this many random cases
+    /// Stop after this many cases
     #[arg(long, value_name = "N", default_value_t = u64::MAX)]
     count: u64,
     /// Cases at a time [default: the number of cores]
@@ -59,7 +60,7 @@ pub struct Args {
     /// The processes of PACK race: compare only within one mode and timeslice
     #[arg(long, requires = "pack")]
     racy: bool,
-    /// Only print the random program of the seed
+    /// Only print the program of the seed
     #[arg(long)]
     show: bool,
     /// Serve a parent process
@@ -96,11 +97,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return one(pack, args.racy);
     }
     if args.show {
-        let package = crate::differential::generate::program(args.seed).package;
-        output::print(&disassemble_package(&package, Style::Lossless));
+        let case = match args.suite.first() {
+            Some(SuiteArg::Pairs) => Case::Pairs(args.seed.saturating_sub(1) as usize),
+            Some(SuiteArg::Mutants) => Case::Mutant(args.seed),
+            _ => Case::Random(args.seed),
+        };
+        let ready = case.ready().map_err(Failure::new)?;
+        let text = ready.map(|ready| disassemble_package(&ready.package, Style::Lossless));
+        output::print(&text.unwrap_or_default());
         return Ok(());
     }
-    let program = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("cannot find myself: {error}")))?;
     let kinds = args.suite.iter().map(|kind| match kind {
         SuiteArg::Pairs => CaseKind::Pairs,
         SuiteArg::Random => CaseKind::Random,
@@ -112,7 +120,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         seed: args.seed,
         count: args.count,
         time: args.time,
-        jobs: args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get())),
+        jobs: args
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get())),
         patience: args.patience,
         shrinking: args.shrink,
     };
@@ -122,7 +132,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let tenths = (report.seconds * 5.0) as u64;
         if terminal && shown.swap(tenths, Ordering::Relaxed) != tenths {
             let rate = report.cases as f64 / report.seconds.max(0.001);
-            let _ = write!(std::io::stderr(), "\r{} cases, {} runs, {rate:.0} cases a second ", report.cases, report.sums.runs);
+            let _ = write!(
+                std::io::stderr(),
+                "\r{} cases, {} runs, {rate:.0} cases a second ",
+                report.cases,
+                report.sums.runs
+            );
         }
     });
     if terminal {
@@ -152,7 +167,9 @@ fn text(report: &Report) -> String {
     if let Some(failed) = &report.failure {
         text.push_str(&format!("\nFAILED: {}\n{}\n", failed.case, failed.failure));
         if let (Some(program), Some((before, after))) = (&failed.program, failed.instructions) {
-            text.push_str(&format!("\nmade small, from {before} to {after} instructions:\n\n{program}\n"));
+            text.push_str(&format!(
+                "\nmade small, from {before} to {after} instructions:\n\n{program}\n"
+            ));
         }
     }
     text
@@ -163,8 +180,9 @@ fn one(path: &std::path::Path, racy: bool) -> Result<(), Failure> {
     use crate::differential::compare::{self, Bounds};
     let package = crate::load::package(path)?;
     let bounds = Bounds { racy, ..Bounds::default() };
-    let summary = compare::compare(&package, &compare::groups(), bounds)
-        .map_err(|failure| Failure { lines: failure.to_string().lines().map(str::to_owned).collect(), status: 1 })?;
+    let summary = compare::compare(&package, &compare::groups(), bounds).map_err(|failure| {
+        Failure { lines: failure.to_string().lines().map(str::to_owned).collect(), status: 1 }
+    })?;
     output::print(&format!("{} runs agree\n", summary.runs));
     Ok(())
 }

@@ -60,21 +60,16 @@ fn class_file_text(path: &Path, wanted: Option<&str>) -> Result<String, Failure>
     let Some(wanted) = wanted else {
         return Ok(headline + &disassemble_class(&name, &class));
     };
-    let wanted = wanted
-        .strip_prefix(&*name)
-        .and_then(|rest| rest.strip_prefix(':'))
-        .unwrap_or(wanted);
+    let wanted =
+        wanted.strip_prefix(&*name).and_then(|rest| rest.strip_prefix(':')).unwrap_or(wanted);
     Ok(headline + &disassemble_function(function(path, &name, &class, wanted)?))
 }
 
 fn package_text(path: &Path, wanted: Option<&str>) -> Result<String, Failure> {
     let package = load::package(path)?;
     let Some(wanted) = wanted else {
-        let texts: Vec<String> = package
-            .classes
-            .iter()
-            .map(|class| class_text(path, class))
-            .collect();
+        let texts: Vec<String> =
+            package.classes.iter().map(|class| class_text(path, class)).collect();
         return Ok(texts.join("\n"));
     };
     if let Some(class) = package.class(wanted) {
@@ -83,22 +78,14 @@ fn package_text(path: &Path, wanted: Option<&str>) -> Result<String, Failure> {
     let split = wanted.rsplit_once(':');
     let Some((class, name)) = split.and_then(|(class, name)| Some((package.class(class)?, name)))
     else {
-        return Err(no_class(
-            path,
-            &package,
-            split.map_or(wanted, |(class, _)| class),
-        ));
+        return Err(no_class(path, &package, split.map_or(wanted, |(class, _)| class)));
     };
     let function = function(path, &class.name, &class.file, name)?;
     Ok(headline(path, class) + &disassemble_function(function))
 }
 
 fn headline(path: &Path, class: &Class) -> String {
-    format!(
-        "Disassembling class '{}' from IonPack: {}\n\n",
-        class.name,
-        path.display()
-    )
+    format!("Disassembling class '{}' from IonPack: {}\n\n", class.name, path.display())
 }
 
 fn class_text(path: &Path, class: &Class) -> String {
@@ -106,15 +93,8 @@ fn class_text(path: &Path, class: &Class) -> String {
 }
 
 fn no_class(path: &Path, package: &Package, name: &str) -> Failure {
-    let names: Vec<&str> = package
-        .classes
-        .iter()
-        .map(|class| class.name.as_str())
-        .collect();
-    Failure::at(
-        path.display(),
-        format!("no class '{name}'{}", suggestion(name, &names)),
-    )
+    let names: Vec<&str> = package.classes.iter().map(|class| class.name.as_str()).collect();
+    Failure::at(path.display(), format!("no class '{name}'{}", suggestion(name, &names)))
 }
 
 fn function<'a>(
@@ -123,17 +103,11 @@ fn function<'a>(
     file: &'a ClassFile,
     name: &str,
 ) -> Result<&'a Function, Failure> {
-    let found = file
-        .functions
-        .iter()
-        .find(|function| function.display_name() == name);
+    let found = file.functions.iter().find(|function| function.display_name() == name);
     found.ok_or_else(|| {
         let names: Vec<&str> = file.functions.iter().map(Function::display_name).collect();
         let near = suggestion(name, &names);
-        Failure::at(
-            path.display(),
-            format!("no function '{name}' in class '{class}'{near}"),
-        )
+        Failure::at(path.display(), format!("no function '{name}' in class '{class}'{near}"))
     })
 }
 
@@ -144,10 +118,6 @@ fn suggestion(name: &str, names: &[&str]) -> String {
         _ if !near.is_empty() => hint(&near),
         [] => "; there is none".to_owned(),
         _ if names.len() <= 8 => format!("; there are {}", names.join(", ")),
-        _ => format!(
-            "; there are {}, … ({} in all)",
-            names[..8].join(", "),
-            names.len()
-        ),
+        _ => format!("; there are {}, … ({} in all)", names[..8].join(", "), names.len()),
     }
 }

@@ -61,16 +61,9 @@ pub fn to_text(package: &Package) -> String {
     for (name, items) in lists {
         list(&mut text, name, items);
     }
-    let classes: Vec<String> = package
-        .classes
-        .iter()
-        .map(|class| class.name.clone())
-        .collect();
+    let classes: Vec<String> = package.classes.iter().map(|class| class.name.clone()).collect();
     list(&mut text, &format!("Classes ({})", classes.len()), &classes);
-    for (name, members) in [
-        ("Resources", &package.resources),
-        ("Sources", &package.sources),
-    ] {
+    for (name, members) in [("Resources", &package.resources), ("Sources", &package.sources)] {
         let items: Vec<String> = members
             .iter()
             .map(|member| format!("{} ({} bytes)", member.name, size(member)))

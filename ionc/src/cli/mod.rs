@@ -44,9 +44,8 @@ fn usage_line(text: &str) -> String {
             line.push_str(tip);
         } else if let Some(usage) = paragraph.strip_prefix("Usage: ") {
             let words = usage.split(' ');
-            let command: Vec<&str> = words
-                .take_while(|word| !word.starts_with(['-', '<', '[']))
-                .collect();
+            let command: Vec<&str> =
+                words.take_while(|word| !word.starts_with(['-', '<', '['])).collect();
             line.push_str(&format!("; see '{} --help'", command.join(" ")));
         }
     }

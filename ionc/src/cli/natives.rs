@@ -32,12 +32,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn row(def: &NativeDef) -> String {
-    let first = def
-        .doc
-        .split_inclusive(". ")
-        .next()
-        .unwrap_or(&def.doc)
-        .trim_end();
+    let first = def.doc.split_inclusive(". ").next().unwrap_or(&def.doc).trim_end();
     format!("{:10}  {:34}  {first}\n", def.name, def.signature)
 }
 

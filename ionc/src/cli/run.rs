@@ -61,11 +61,7 @@ pub struct Args {
     #[arg(value_name = "PACK")]
     pack: PathBuf,
     /// Arguments for the program's entry function
-    #[arg(
-        value_name = "ARGS",
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
 
@@ -89,21 +85,10 @@ fn parse_size(text: &str) -> Result<usize, String> {
         Some(b'g') => (&number[..number.len() - 1], 30),
         _ => (number, 0),
     };
-    let wrong = || {
-        format!(
-            "write a number of bytes such as '{}'",
-            "65536', '512k', '64m' or '2g"
-        )
-    };
+    let wrong = || format!("write a number of bytes such as '{}'", "65536', '512k', '64m' or '2g");
     let count: usize = digits.parse().map_err(|_| wrong())?;
-    let bytes = count
-        .checked_mul(1 << shift)
-        .ok_or_else(|| "too large".to_owned())?;
-    if bytes == 0 {
-        Err("must be at least 1".to_owned())
-    } else {
-        Ok(bytes)
-    }
+    let bytes = count.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())?;
+    if bytes == 0 { Err("must be at least 1".to_owned()) } else { Ok(bytes) }
 }
 
 impl Args {
@@ -115,11 +100,7 @@ impl Args {
                 PreemptArg::Safepoint => Preempt::Safepoint,
                 PreemptArg::Instruction => Preempt::Instruction,
             },
-            engine: if self.jit {
-                Engine::Jit
-            } else {
-                Engine::Interp
-            },
+            engine: if self.jit { Engine::Jit } else { Engine::Interp },
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
             seed: self.seed.unwrap_or(default.seed),
@@ -181,10 +162,7 @@ fn report(run: &Run, print_result: bool, line: &LineState) -> Result<(), Failure
         }
         MainEnd::Failed(ExitReason::Crash(crash)) if crash.trace.is_empty() => {
             // It crashed before its first instruction; the machine reports all other crashes.
-            Err(Failure {
-                status,
-                ..Failure::new(crash)
-            })
+            Err(Failure { status, ..Failure::new(crash) })
         }
         MainEnd::Failed(ExitReason::Killed) => Err(Failure {
             status,

@@ -54,11 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 pub fn write(sample: &Sample, directory: &Path, text: bool) -> Result<(), Failure> {
     let extension = if text { load::ASM } else { load::PACK };
     let path = directory.join(format!("{}.{extension}", sample.name));
-    let bytes = if text {
-        sample.text.as_bytes().to_vec()
-    } else {
-        sample.bytes()
-    };
+    let bytes = if text { sample.text.as_bytes().to_vec() } else { sample.bytes() };
     load::write(&path, &bytes)?;
     let shown = path.strip_prefix(".").unwrap_or(&path);
     output::print(&format!("wrote {}\n", shown.display()));
@@ -67,22 +63,12 @@ pub fn write(sample: &Sample, directory: &Path, text: bool) -> Result<(), Failur
 
 fn unknown(name: &str) -> Failure {
     let near = near_names(name, SAMPLES.iter().map(|sample| sample.name));
-    let remedy = if near.is_empty() {
-        "; 'ionc samples --list' shows all".to_owned()
-    } else {
-        hint(&near)
-    };
+    let remedy =
+        if near.is_empty() { "; 'ionc samples --list' shows all".to_owned() } else { hint(&near) };
     Failure::new(format!("no sample '{name}'{remedy}"))
 }
 
 fn list() -> String {
-    let width = SAMPLES
-        .iter()
-        .map(|sample| sample.name.len())
-        .max()
-        .unwrap_or(0);
-    SAMPLES
-        .iter()
-        .map(|sample| format!("{:width$}  {}\n", sample.name, sample.about()))
-        .collect()
+    let width = SAMPLES.iter().map(|sample| sample.name.len()).max().unwrap_or(0);
+    SAMPLES.iter().map(|sample| format!("{:width$}  {}\n", sample.name, sample.about())).collect()
 }

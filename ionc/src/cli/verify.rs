@@ -43,13 +43,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             Ok(())
         }
         Err(errors) => {
-            let lines = errors
-                .iter()
-                .flat_map(|error| Failure::at(path.to_string(), error).lines);
-            Err(Failure {
-                lines: lines.collect(),
-                status: 1,
-            })
+            let lines = errors.iter().flat_map(|error| Failure::at(path.to_string(), error).lines);
+            Err(Failure { lines: lines.collect(), status: 1 })
         }
     }
 }
@@ -57,19 +52,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn report_text(path: &str, package: &Package, report: &Report) -> String {
     let mut text = String::new();
     for warning in &report.warnings {
-        text.push_str(&format!(
-            "{path}: warning: {}\n",
-            one_line(&warning.to_string())
-        ));
+        text.push_str(&format!("{path}: warning: {}\n", one_line(&warning.to_string())));
     }
     let count = |count: usize, one: &str, many: &str| {
         format!("{count} {}", if count == 1 { one } else { many })
     };
-    let functions = package
-        .classes
-        .iter()
-        .map(|class| class.file.functions.len())
-        .sum();
+    let functions = package.classes.iter().map(|class| class.file.functions.len()).sum();
     text.push_str(&format!(
         "{path}: ok: {}, {}, {}, starts with {}\n",
         count(package.classes.len(), "class", "classes"),
@@ -82,11 +70,7 @@ fn report_text(path: &str, package: &Package, report: &Report) -> String {
 
 fn entry_name(package: &Package, (class, function): (usize, usize)) -> String {
     let class = &package.classes[class];
-    format!(
-        "{}:{}",
-        class.name,
-        class.file.functions[function].display_name()
-    )
+    format!("{}:{}", class.name, class.file.functions[function].display_name())
 }
 
 fn to_json(package: &Package, result: &Result<Report, Vec<VerifyError>>) -> Value {

@@ -59,13 +59,25 @@ impl Case {
             }
             Case::Mutant(seed) => {
                 let Some(package) = mutate::mutant(*seed)? else { return Ok(None) };
-                let bounds = Bounds { reductions: 4000, heap: 1 << 20, processes: 50, racy: true, announce: false };
+                let bounds = Bounds {
+                    reductions: 4000,
+                    heap: 1 << 20,
+                    processes: 50,
+                    racy: true,
+                    announce: false,
+                };
                 let groups = some_groups(*seed).into_iter().take(2).collect();
                 Ready { package, bounds, groups }
             }
             Case::Pairs(number) => {
-                let bounds = Bounds { reductions: u64::MAX, heap: 256 << 20, racy: true, ..Bounds::default() };
-                let groups = compare::MODES.into_iter().flat_map(|mode| [(mode, 7), (mode, 2000)]).collect();
+                let bounds = Bounds {
+                    reductions: u64::MAX,
+                    heap: 256 << 20,
+                    racy: true,
+                    ..Bounds::default()
+                };
+                let groups =
+                    compare::MODES.into_iter().flat_map(|mode| [(mode, 7), (mode, 2000)]).collect();
                 Ready { package: pairs::package(*number), bounds, groups }
             }
             Case::Text { text, racy, groups } => {
@@ -84,7 +96,7 @@ impl Case {
         match self {
             Case::Random(seed) => format!("random program {seed}"),
             Case::Mutant(seed) => format!("mutant {seed}"),
-            Case::Pairs(number) => format!("pairs {number}"),
+            Case::Pairs(number) => format!("pairs {}", number + 1),
             Case::Text { .. } => "program".to_owned(),
         }
     }
@@ -168,7 +180,8 @@ impl Child {
         let fail = |kind, text: String| Failure { kind, text };
         if self.running.is_none() {
             let started = Running::start(&self.program);
-            let failed = |error: io::Error| fail(Kind::Invalid, format!("cannot start a child: {error}"));
+            let failed =
+                |error: io::Error| fail(Kind::Invalid, format!("cannot start a child: {error}"));
             self.running = Some(started.map_err(failed)?);
         }
         let Some(running) = &mut self.running else { return Ok(Summary::default()) };
@@ -176,8 +189,9 @@ impl Child {
         // If the child is gone, its missing answer tells.
         let _ = writeln!(running.input, "{request}").and_then(|()| running.input.flush());
         match running.replies.recv_timeout(patience) {
-            Ok(reply) => serde_json::from_str(&reply)
-                .unwrap_or_else(|error| Err(fail(Kind::HostCrash, format!("{error} in answer '{reply}'")))),
+            Ok(reply) => serde_json::from_str(&reply).unwrap_or_else(|error| {
+                Err(fail(Kind::HostCrash, format!("{error} in answer '{reply}'")))
+            }),
             Err(RecvTimeoutError::Timeout) => {
                 let _ = running.process.kill();
                 let text = running.last_words();
@@ -229,7 +243,8 @@ impl Running {
     }
 
     fn last_words(&mut self) -> String {
-        let status = self.process.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let status =
+            self.process.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         std::thread::sleep(Duration::from_millis(50));
         let errors = self.errors.lock().unwrap_or_else(|error| error.into_inner());
         let text = String::from_utf8_lossy(&errors);

@@ -81,7 +81,13 @@ const REDUCTIONS: u64 = if cfg!(debug_assertions) { 6_000 } else { 30_000 };
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { reductions: REDUCTIONS, heap: 8 << 20, processes: 200, racy: false, announce: false }
+        Bounds {
+            reductions: REDUCTIONS,
+            heap: 8 << 20,
+            processes: 200,
+            racy: false,
+            announce: false,
+        }
     }
 }
 
@@ -259,10 +265,9 @@ impl Case {
             counts: [stats.processes, stats.slices, stats.reductions, stats.messages],
             cut: stats.slices >= max_slices,
         };
-        for (sign, kind) in [
-            ("function could not be compiled", Kind::NotCompiled),
-            (" panicked: ", Kind::Panic),
-        ] {
+        for (sign, kind) in
+            [("function could not be compiled", Kind::NotCompiled), (" panicked: ", Kind::Panic)]
+        {
             if let Some(line) = seen.err.lines().find(|line| line.contains(sign)) {
                 return Err(at(kind, line.to_owned()));
             }
@@ -302,7 +307,10 @@ fn within(a: (Setting, &Observed), b: (Setting, &Observed)) -> Result<(), Failur
 }
 
 /// Compares two groups by a run of each.
-fn across((left, x): &(Setting, Observed), (right, y): &(Setting, Observed)) -> Result<(), Failure> {
+fn across(
+    (left, x): &(Setting, Observed),
+    (right, y): &(Setting, Observed),
+) -> Result<(), Failure> {
     differing("standard output between groups", (*left, &x.out), (*right, &y.out))?;
     differing("standard error between groups", (*left, &x.err), (*right, &y.err))?;
     let (p, q) = (format!("{:?}", x.end), format!("{:?}", y.end));

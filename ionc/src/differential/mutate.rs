@@ -50,7 +50,7 @@ fn once(rng: &mut Rng, original: &Package) -> Result<Option<Package>, Failure> {
 }
 
 /// One change of a few bytes.
-fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
+fn damage(rng: &mut Rng, bytes: &mut [u8]) {
     if bytes.is_empty() {
         return;
     }

@@ -22,7 +22,7 @@ pub struct Plan {
     pub kinds: Vec<CaseKind>,
     /// The first seed.
     pub seed: u64,
-    /// Most cases of random kinds.
+    /// Most cases.
     pub count: u64,
     /// Most time.
     pub time: Duration,
@@ -131,26 +131,26 @@ impl Run<'_> {
         }
     }
 
-    /// The next case: those of the exhaustive suite first, then random ones in turn.
+    /// The next case: the kinds take turns.
     fn case(&self) -> Option<Case> {
         let plan = self.plan;
         if self.stop.load(Ordering::Relaxed) || self.started.elapsed() >= plan.time {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let pairs = if plan.kinds.contains(&CaseKind::Pairs) { super::pairs::count() as u64 } else { 0 };
-        if number < pairs {
-            return Some(Case::Pairs(number as usize));
-        }
-        let others: Vec<CaseKind> = plan.kinds.iter().copied().filter(|kind| *kind != CaseKind::Pairs).collect();
-        if number - pairs >= plan.count || others.is_empty() {
+        if number >= plan.count || plan.kinds.is_empty() {
             return None;
         }
-        let seed = plan.seed + (number - pairs);
-        Some(match others[(number % others.len() as u64) as usize] {
-            CaseKind::Mutants => Case::Mutant(seed),
-            _ => Case::Random(seed),
-        })
+        let seed = plan.seed + number;
+        match plan.kinds[(number % plan.kinds.len() as u64) as usize] {
+            CaseKind::Random => Some(Case::Random(seed)),
+            CaseKind::Mutants => Some(Case::Mutant(seed)),
+            // These end; their numbers are from 1 like seeds.
+            CaseKind::Pairs => {
+                let pair = seed.saturating_sub(1) as usize;
+                (pair < super::pairs::count()).then_some(Case::Pairs(pair))
+            }
+        }
     }
 
     fn failed(&self, child: &mut Child, case: &Case, failure: Failure) -> Failed {

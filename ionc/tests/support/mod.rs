@@ -12,13 +12,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// Nothing of this may ever appear on standard error.
-pub const FORBIDDEN: [&str; 5] = [
-    "panicked",
-    "RUST_BACKTRACE",
-    "stack overflow",
-    "core dumped",
-    "memory allocation of",
-];
+pub const FORBIDDEN: [&str; 5] =
+    ["panicked", "RUST_BACKTRACE", "stack overflow", "core dumped", "memory allocation of"];
 
 /// What must not change the meaning of a program.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,16 +26,8 @@ pub struct Setting {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setting {
-            engine,
-            preempt,
-            timeslice,
-            stress,
-        } = self;
-        write!(
-            f,
-            "{engine:?}, {preempt:?}, timeslice {timeslice}, stress {stress}"
-        )
+        let Setting { engine, preempt, timeslice, stress } = self;
+        write!(f, "{engine:?}, {preempt:?}, timeslice {timeslice}, stress {stress}")
     }
 }
 
@@ -65,12 +52,7 @@ pub fn settings(engine: Engine) -> Vec<Setting> {
     for preempt in [Preempt::Safepoint, Preempt::Instruction] {
         for timeslice in [1, 3, 7, 2000] {
             for stress in [false, true] {
-                all.push(Setting {
-                    engine,
-                    preempt,
-                    timeslice,
-                    stress,
-                });
+                all.push(Setting { engine, preempt, timeslice, stress });
             }
         }
     }
@@ -79,10 +61,7 @@ pub fn settings(engine: Engine) -> Vec<Setting> {
 
 /// The full matrix.
 pub fn matrix() -> Vec<Setting> {
-    ENGINES
-        .iter()
-        .flat_map(|engine| settings(*engine))
-        .collect()
+    ENGINES.iter().flat_map(|engine| settings(*engine)).collect()
 }
 
 /// What a run came to.
@@ -165,10 +144,5 @@ pub fn root() -> PathBuf {
 /// Panics with all errors, if there are any.
 pub fn finish(errors: &[String]) {
     let shown: Vec<&str> = errors.iter().take(20).map(String::as_str).collect();
-    assert!(
-        errors.is_empty(),
-        "{} failures:\n\n{}",
-        errors.len(),
-        shown.join("\n\n")
-    );
+    assert!(errors.is_empty(), "{} failures:\n\n{}", errors.len(), shown.join("\n\n"));
 }

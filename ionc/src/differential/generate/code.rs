@@ -7,7 +7,9 @@ use ion_runtime::ionpack::Package;
 /// Calls `change` with each jump distance of an instruction.
 pub fn offsets_mut(instr: &mut Instr, mut change: impl FnMut(&mut i32)) {
     match instr {
-        Instr::Jump { offset } | Instr::JumpIfTrue { offset, .. } | Instr::JumpIfFalse { offset, .. } => {
+        Instr::Jump { offset }
+        | Instr::JumpIfTrue { offset, .. }
+        | Instr::JumpIfFalse { offset, .. } => {
             change(&mut offset.0);
         }
         Instr::Match { arms: Arms(arms), .. } => {
@@ -20,7 +22,9 @@ pub fn offsets_mut(instr: &mut Instr, mut change: impl FnMut(&mut i32)) {
 /// The instructions that `instr` at `index` may jump to.
 pub fn absolute_targets(instr: &Instr, index: usize) -> Vec<usize> {
     let mut targets = Vec::new();
-    offsets_mut(&mut instr.clone(), |offset| targets.push((index as i64 + i64::from(*offset)) as usize));
+    offsets_mut(&mut instr.clone(), |offset| {
+        targets.push((index as i64 + i64::from(*offset)) as usize)
+    });
     targets
 }
 
@@ -49,7 +53,9 @@ fn timeless(code: &[Instr]) -> bool {
     }
     code.iter().enumerate().all(|(index, instr)| {
         let Instr::ReceiveWithTimeout { timeout, .. } = instr else { return true };
-        let Some(Instr::LoadConst { dst, value }) = index.checked_sub(1).map(|before| &code[before]) else {
+        let Some(Instr::LoadConst { dst, value }) =
+            index.checked_sub(1).map(|before| &code[before])
+        else {
             return false;
         };
         let fine = match &value.0 {

@@ -117,11 +117,7 @@ impl<'a> Writer<'a> {
     fn enter_plain(&mut self) {
         let early = self.stop_at_zero();
         self.load_number(self.fixed(T1), 1.0);
-        self.emit(Instr::Sub {
-            dst: Dst(self.fixed(DEPTH)),
-            a: Src(0),
-            b: Src(self.fixed(T1)),
-        });
+        self.emit(Instr::Sub { dst: Dst(self.fixed(DEPTH)), a: Src(0), b: Src(self.fixed(T1)) });
         let _ = early;
     }
 
@@ -134,13 +130,7 @@ impl<'a> Writer<'a> {
         }
         let dst = self.destination(callee.returns);
         let args: Vec<Reg> = std::iter::once(self.fixed(DEPTH))
-            .chain(
-                callee
-                    .params
-                    .clone()
-                    .into_iter()
-                    .map(|kind| self.source(kind)),
-            )
+            .chain(callee.params.clone().into_iter().map(|kind| self.source(kind)))
             .collect();
         self.load_function(self.fixed(T0), &callee.name);
         self.emit(Instr::Call {
@@ -154,15 +144,8 @@ impl<'a> Writer<'a> {
         let on = self.label();
         self.load_number(self.fixed(T1), 0.0);
         let t = self.fixed(T0);
-        self.emit(Instr::GreaterThan {
-            dst: Dst(t),
-            a: Src(0),
-            b: Src(self.fixed(T1)),
-        });
-        self.emit(Instr::JumpIfTrue {
-            condition: Src(t),
-            offset: Offset(on as i32),
-        });
+        self.emit(Instr::GreaterThan { dst: Dst(t), a: Src(0), b: Src(self.fixed(T1)) });
+        self.emit(Instr::JumpIfTrue { condition: Src(t), offset: Offset(on as i32) });
         let early = self.rng.below(self.arity.max(1) as usize) as Reg;
         self.emit(Instr::Return { value: Src(early) });
         self.place(on);
@@ -187,11 +170,7 @@ impl<'a> Writer<'a> {
                 self.labels[i] = Some(self.boundaries.get(anywhere).copied().unwrap_or(end));
             }
         }
-        let labels: Vec<usize> = self
-            .labels
-            .iter()
-            .map(|label| label.unwrap_or(end))
-            .collect();
+        let labels: Vec<usize> = self.labels.iter().map(|label| label.unwrap_or(end)).collect();
         let code = assemble(self.code, &labels);
         (self.arity, self.locals + FIXED - self.arity, code)
     }
@@ -216,10 +195,7 @@ impl<'a> Writer<'a> {
     }
 
     fn load(&mut self, dst: Reg, value: ConstValue) {
-        self.emit(Instr::LoadConst {
-            dst: Dst(dst),
-            value: ConstOperand(value),
-        });
+        self.emit(Instr::LoadConst { dst: Dst(dst), value: ConstOperand(value) });
     }
 
     fn load_number(&mut self, dst: Reg, number: f64) {
@@ -265,9 +241,8 @@ impl<'a> Writer<'a> {
             (Guess::Function(_), Guess::Function(_)) => true,
             (wanted, guess) => wanted == *guess,
         };
-        let found: Vec<Reg> = (0..self.locals)
-            .filter(|reg| fits(&self.guesses[*reg as usize]))
-            .collect();
+        let found: Vec<Reg> =
+            (0..self.locals).filter(|reg| fits(&self.guesses[*reg as usize])).collect();
         if !found.is_empty() && self.rng.chance(92) {
             return *self.rng.pick(&found);
         }
@@ -283,16 +258,9 @@ impl<'a> Writer<'a> {
             Guess::Process => self.load_atom(dst, "self"),
             Guess::Object if self.rng.chance(75) => self.object(dst),
             Guess::Array if self.rng.chance(50) => {
-                let kind = if self.rng.chance(60) {
-                    Guess::Number
-                } else {
-                    Guess::Any
-                };
+                let kind = if self.rng.chance(60) { Guess::Number } else { Guess::Any };
                 let elements = (0..self.rng.below(5)).map(|_| self.source(kind)).collect();
-                self.emit(Instr::ArrayInit {
-                    dst: Dst(dst),
-                    elements: RegList(elements),
-                });
+                self.emit(Instr::ArrayInit { dst: Dst(dst), elements: RegList(elements) });
             }
             wanted => {
                 let constant = value::constant_of(self.rng, wanted, 2);
@@ -356,30 +324,18 @@ impl<'a> Writer<'a> {
                 }
                 kind => PropValue::Const(value::constant_of(self.rng, kind, 1)),
             };
-            let access = if self.rng.chance(50) {
-                None
-            } else {
-                Some(value::access(self.rng))
-            };
+            let access = if self.rng.chance(50) { None } else { Some(value::access(self.rng)) };
             props.push(PropInit { key, value, access });
         }
-        self.emit(Instr::ObjectInit {
-            dst: Dst(dst),
-            props: Props(props),
-        });
+        self.emit(Instr::ObjectInit { dst: Dst(dst), props: Props(props) });
     }
 
     /// A local that has this kind, or any; emits nothing.
     fn found(&mut self, wanted: Guess) -> Reg {
         let fits = |guess: &Guess| *guess == wanted;
-        let found: Vec<Reg> = (0..self.locals)
-            .filter(|reg| fits(&self.guesses[*reg as usize]))
-            .collect();
-        if found.is_empty() {
-            self.local()
-        } else {
-            *self.rng.pick(&found)
-        }
+        let found: Vec<Reg> =
+            (0..self.locals).filter(|reg| fits(&self.guesses[*reg as usize])).collect();
+        if found.is_empty() { self.local() } else { *self.rng.pick(&found) }
     }
 
     // Statements.
@@ -449,10 +405,7 @@ impl<'a> Writer<'a> {
         if self.rng.chance(15) {
             let from = self.local();
             self.guesses[dst.min(self.locals - 1) as usize] = self.guesses[from as usize];
-            return self.emit(Instr::Move {
-                dst: Dst(dst),
-                src: Src(from),
-            });
+            return self.emit(Instr::Move { dst: Dst(dst), src: Src(from) });
         }
         self.make(dst, kind);
     }
@@ -460,11 +413,7 @@ impl<'a> Writer<'a> {
     fn arithmetic(&mut self) {
         for _ in 0..self.rng.between(1, 4) {
             let complex = self.rng.chance(6);
-            let left = if complex {
-                Guess::Complex
-            } else {
-                Guess::Number
-            };
+            let left = if complex { Guess::Complex } else { Guess::Number };
             let (a, b) = (self.source(left), self.source(Guess::Number));
             let (a, b) = if self.rng.chance(20) { (b, a) } else { (a, b) };
             let which = self.rng.below(4);
@@ -501,39 +450,21 @@ impl<'a> Writer<'a> {
                 } else {
                     self.destination(Guess::Text)
                 };
-                self.emit(Instr::Add {
-                    dst: Dst(dst),
-                    a: Src(a),
-                    b: Src(t),
-                });
+                self.emit(Instr::Add { dst: Dst(dst), a: Src(a), b: Src(t) });
             }
             2 if !self.in_loop => {
                 let (a, b) = (self.source(Guess::Text), self.source(Guess::Text));
                 let dst = self.destination(Guess::Text);
-                self.emit(Instr::Add {
-                    dst: Dst(dst),
-                    a: Src(a),
-                    b: Src(b),
-                });
+                self.emit(Instr::Add { dst: Dst(dst), a: Src(a), b: Src(b) });
             }
             3 if !self.in_loop => {
-                let count = *self
-                    .rng
-                    .pick(&[0.0, 1.0, 2.0, 3.9, -1.0, f64::NAN, 64.0, 127.0]);
+                let count = *self.rng.pick(&[0.0, 1.0, 2.0, 3.9, -1.0, f64::NAN, 64.0, 127.0]);
                 let text = (*self.rng.pick(&["a", "ab", "é"])).to_owned();
                 let dst = self.destination(Guess::Text);
                 self.load(dst, ConstValue::String(text));
                 self.load_number(t, count);
-                let (a, b) = if self.rng.chance(50) {
-                    (dst, t)
-                } else {
-                    (t, dst)
-                };
-                self.emit(Instr::Mul {
-                    dst: Dst(dst),
-                    a: Src(a),
-                    b: Src(b),
-                });
+                let (a, b) = if self.rng.chance(50) { (dst, t) } else { (t, dst) };
+                self.emit(Instr::Mul { dst: Dst(dst), a: Src(a), b: Src(b) });
             }
             _ => {
                 let (a, b) = (self.source(Guess::Text), self.source(Guess::Text));
@@ -578,11 +509,7 @@ impl<'a> Writer<'a> {
                 let object = self.object_register();
                 let key = self.key_register();
                 let dst = self.destination(Guess::Number);
-                self.emit(Instr::GetProp {
-                    dst: Dst(dst),
-                    object: Src(object),
-                    key: Src(key),
-                });
+                self.emit(Instr::GetProp { dst: Dst(dst), object: Src(object), key: Src(key) });
             }
             5 if self.rng.chance(30) => {
                 // A prototype.
@@ -606,17 +533,9 @@ impl<'a> Writer<'a> {
             _ => {
                 let object = self.object_register();
                 let key = self.key_register();
-                let kind = if self.rng.chance(75) {
-                    Guess::Number
-                } else {
-                    Guess::Any
-                };
+                let kind = if self.rng.chance(75) { Guess::Number } else { Guess::Any };
                 let value = self.source(kind);
-                self.emit(Instr::SetProp {
-                    object: Src(object),
-                    key: Src(key),
-                    value: Src(value),
-                });
+                self.emit(Instr::SetProp { object: Src(object), key: Src(key), value: Src(value) });
             }
         }
     }
@@ -628,55 +547,31 @@ impl<'a> Writer<'a> {
             0 => self.load_atom(index, "length"),
             1 => {
                 let number = self.source(Guess::Number);
-                self.emit(Instr::Move {
-                    dst: Dst(index),
-                    src: Src(number),
-                });
+                self.emit(Instr::Move { dst: Dst(index), src: Src(number) });
             }
             2 => {
                 let key = *self.rng.pick(&["0", "1", "+02", "-1", "x"]);
                 self.load_atom(index, key);
             }
             _ => {
-                let number = *self
-                    .rng
-                    .pick(&[0.0, 1.0, 2.0, 3.0, 4.0, -0.0, 0.5, -1.0, 1e300]);
+                let number = *self.rng.pick(&[0.0, 1.0, 2.0, 3.0, 4.0, -0.0, 0.5, -1.0, 1e300]);
                 self.load_number(index, number);
             }
         }
         if self.rng.chance(60) {
             let dst = self.destination(Guess::Number);
-            self.emit(Instr::GetProp {
-                dst: Dst(dst),
-                object: Src(array),
-                key: Src(index),
-            });
+            self.emit(Instr::GetProp { dst: Dst(dst), object: Src(array), key: Src(index) });
         } else {
-            let kind = if self.rng.chance(70) {
-                Guess::Number
-            } else {
-                Guess::Any
-            };
+            let kind = if self.rng.chance(70) { Guess::Number } else { Guess::Any };
             let value = self.source(kind);
-            self.emit(Instr::SetProp {
-                object: Src(array),
-                key: Src(index),
-                value: Src(value),
-            });
+            self.emit(Instr::SetProp { object: Src(array), key: Src(index), value: Src(value) });
         }
     }
 
     fn counted_loop(&mut self, nesting: usize) {
-        let (i, limit, step) = (
-            self.destination(Guess::Number),
-            self.destination(Guess::Number),
-            self.fixed(T2),
-        );
-        let own_step = if self.rng.chance(70) {
-            self.destination(Guess::Number)
-        } else {
-            step
-        };
+        let (i, limit, step) =
+            (self.destination(Guess::Number), self.destination(Guess::Number), self.fixed(T2));
+        let own_step = if self.rng.chance(70) { self.destination(Guess::Number) } else { step };
         let (start, end, by) = *self.rng.pick(&[
             (0.0, 5.0, 1.0),
             (0.0, 12.0, 1.0),
@@ -699,83 +594,43 @@ impl<'a> Writer<'a> {
         self.load_number(limit, end);
         self.load_number(own_step, by);
         let saved = [i, limit, own_step].map(|reg| (reg, self.locked[reg as usize]));
-        saved
-            .iter()
-            .for_each(|(reg, _)| self.locked[*reg as usize] = true);
+        saved.iter().for_each(|(reg, _)| self.locked[*reg as usize] = true);
         let was_in_loop = std::mem::replace(&mut self.in_loop, true);
         let t = self.fixed(T0);
         let (head, out) = (self.label(), self.label());
         let flip = self.rng.chance(30);
         let strict = self.rng.chance(70);
         let test = |a: Reg, b: Reg| match (by < 0.0, flip, strict) {
-            (false, false, true) => Instr::LessThan {
-                dst: Dst(t),
-                a: Src(a),
-                b: Src(b),
-            },
-            (false, false, false) => Instr::LessEqual {
-                dst: Dst(t),
-                a: Src(a),
-                b: Src(b),
-            },
-            (false, true, true) => Instr::GreaterThan {
-                dst: Dst(t),
-                a: Src(b),
-                b: Src(a),
-            },
-            (false, true, false) => Instr::GreaterEqual {
-                dst: Dst(t),
-                a: Src(b),
-                b: Src(a),
-            },
-            (true, ..) => Instr::GreaterThan {
-                dst: Dst(t),
-                a: Src(a),
-                b: Src(b),
-            },
+            (false, false, true) => Instr::LessThan { dst: Dst(t), a: Src(a), b: Src(b) },
+            (false, false, false) => Instr::LessEqual { dst: Dst(t), a: Src(a), b: Src(b) },
+            (false, true, true) => Instr::GreaterThan { dst: Dst(t), a: Src(b), b: Src(a) },
+            (false, true, false) => Instr::GreaterEqual { dst: Dst(t), a: Src(b), b: Src(a) },
+            (true, ..) => Instr::GreaterThan { dst: Dst(t), a: Src(a), b: Src(b) },
         };
         // A step that another loop inside overwrites is loaded anew.
         let renew = own_step == step;
         if self.rng.chance(50) {
             self.place(head);
             self.emit(test(i, limit));
-            self.emit(Instr::JumpIfFalse {
-                condition: Src(t),
-                offset: Offset(out as i32),
-            });
+            self.emit(Instr::JumpIfFalse { condition: Src(t), offset: Offset(out as i32) });
             self.block(nesting, 5);
             if renew {
                 self.load_number(step, by);
             }
-            self.emit(Instr::Add {
-                dst: Dst(i),
-                a: Src(i),
-                b: Src(own_step),
-            });
-            self.emit(Instr::Jump {
-                offset: Offset(head as i32),
-            });
+            self.emit(Instr::Add { dst: Dst(i), a: Src(i), b: Src(own_step) });
+            self.emit(Instr::Jump { offset: Offset(head as i32) });
         } else {
             self.place(head);
             self.block(nesting, 5);
             if renew {
                 self.load_number(step, by);
             }
-            self.emit(Instr::Add {
-                dst: Dst(i),
-                a: Src(i),
-                b: Src(own_step),
-            });
+            self.emit(Instr::Add { dst: Dst(i), a: Src(i), b: Src(own_step) });
             self.emit(test(i, limit));
-            self.emit(Instr::JumpIfTrue {
-                condition: Src(t),
-                offset: Offset(head as i32),
-            });
+            self.emit(Instr::JumpIfTrue { condition: Src(t), offset: Offset(head as i32) });
         }
         self.place(out);
-        saved
-            .iter()
-            .for_each(|(reg, locked)| self.locked[*reg as usize] = *locked);
+        saved.iter().for_each(|(reg, locked)| self.locked[*reg as usize] = *locked);
         self.in_loop = was_in_loop;
     }
 
@@ -785,17 +640,9 @@ impl<'a> Writer<'a> {
             return self.matching(nesting, out);
         }
         let other = self.label();
-        let kind = if self.rng.chance(80) {
-            Guess::Boolean
-        } else {
-            Guess::Any
-        };
+        let kind = if self.rng.chance(80) { Guess::Boolean } else { Guess::Any };
         let condition = if self.rng.chance(60) {
-            let kind = if self.rng.chance(80) {
-                Guess::Number
-            } else {
-                Guess::Any
-            };
+            let kind = if self.rng.chance(80) { Guess::Number } else { Guess::Any };
             let (a, b) = (self.source(kind), self.source(kind));
             let which = self.rng.below(6);
             let t = self.fixed(T0);
@@ -806,22 +653,14 @@ impl<'a> Writer<'a> {
         };
         let offset = Offset(other as i32);
         let instr = if self.rng.chance(50) {
-            Instr::JumpIfTrue {
-                condition: Src(condition),
-                offset,
-            }
+            Instr::JumpIfTrue { condition: Src(condition), offset }
         } else {
-            Instr::JumpIfFalse {
-                condition: Src(condition),
-                offset,
-            }
+            Instr::JumpIfFalse { condition: Src(condition), offset }
         };
         self.emit(instr);
         self.block(nesting, 3);
         if self.rng.chance(50) {
-            self.emit(Instr::Jump {
-                offset: Offset(out as i32),
-            });
+            self.emit(Instr::Jump { offset: Offset(out as i32) });
             self.place(other);
             self.block(nesting, 3);
         } else {
@@ -850,28 +689,17 @@ impl<'a> Writer<'a> {
             } else {
                 value::pattern(self.rng, 2)
             };
-            let label = if self.rng.chance(85) {
-                labels[i]
-            } else {
-                *self.rng.pick(&labels)
-            };
+            let label = if self.rng.chance(85) { labels[i] } else { *self.rng.pick(&labels) };
             arms.push((pattern, Offset(label as i32)));
         }
-        self.emit(Instr::Match {
-            value: Src(value),
-            arms: Arms(arms),
-        });
+        self.emit(Instr::Match { value: Src(value), arms: Arms(arms) });
         self.block(nesting, 1);
-        self.emit(Instr::Jump {
-            offset: Offset(out as i32),
-        });
+        self.emit(Instr::Jump { offset: Offset(out as i32) });
         for label in labels {
             self.place(label);
             self.block(nesting, 2);
             if self.rng.chance(70) {
-                self.emit(Instr::Jump {
-                    offset: Offset(out as i32),
-                });
+                self.emit(Instr::Jump { offset: Offset(out as i32) });
             }
         }
         self.place(out);
@@ -882,30 +710,16 @@ impl<'a> Writer<'a> {
         let (t, one, fuel) = (self.fixed(T0), self.fixed(T1), self.fixed(FUEL));
         let (anywhere, out) = (self.label(), self.label());
         self.load_number(one, 1.0);
-        self.emit(Instr::Sub {
-            dst: Dst(fuel),
-            a: Src(fuel),
-            b: Src(one),
-        });
+        self.emit(Instr::Sub { dst: Dst(fuel), a: Src(fuel), b: Src(one) });
         self.load_number(t, 0.0);
-        self.emit(Instr::GreaterThan {
-            dst: Dst(t),
-            a: Src(fuel),
-            b: Src(t),
-        });
-        self.emit(Instr::JumpIfFalse {
-            condition: Src(t),
-            offset: Offset(out as i32),
-        });
+        self.emit(Instr::GreaterThan { dst: Dst(t), a: Src(fuel), b: Src(t) });
+        self.emit(Instr::JumpIfFalse { condition: Src(t), offset: Offset(out as i32) });
         let offset = Offset(anywhere as i32);
         if self.rng.chance(40) {
             self.emit(Instr::Jump { offset });
         } else {
             let condition = self.source_without_code();
-            self.emit(Instr::JumpIfTrue {
-                condition: Src(condition),
-                offset,
-            });
+            self.emit(Instr::JumpIfTrue { condition: Src(condition), offset });
         }
         self.place(out);
     }
@@ -928,14 +742,8 @@ impl<'a> Writer<'a> {
             // It may have been overwritten, or never been written.
             let known = self.label();
             let name = self.style.callees[at].name.clone();
-            self.emit(Instr::Move {
-                dst: Dst(f),
-                src: Src(reg),
-            });
-            self.emit(Instr::JumpIfTrue {
-                condition: Src(f),
-                offset: Offset(known as i32),
-            });
+            self.emit(Instr::Move { dst: Dst(f), src: Src(reg) });
+            self.emit(Instr::JumpIfTrue { condition: Src(f), offset: Offset(known as i32) });
             self.load_function(f, &name);
             self.place(known);
             at
@@ -954,11 +762,7 @@ impl<'a> Writer<'a> {
                 let t = self.fixed(T1);
                 let times = *self.rng.pick(&[0.0, 1.0, 3.0, 5.0, 17.0, 40.0]);
                 self.load_number(t, times);
-                args.push(if self.role == Role::Recursive {
-                    self.fixed(DEPTH)
-                } else {
-                    t
-                });
+                args.push(if self.role == Role::Recursive { self.fixed(DEPTH) } else { t });
             }
         }
         for kind in &callee.params {
@@ -1000,27 +804,16 @@ impl<'a> Writer<'a> {
         } else {
             self.load_atom(key, name);
         }
-        self.emit(Instr::GetProp {
-            dst: Dst(f),
-            object: Src(object),
-            key: Src(key),
-        });
+        self.emit(Instr::GetProp { dst: Dst(f), object: Src(object), key: Src(key) });
         let out = self.label();
         if !self.rng.chance(self.style.ill_kinded / 2) {
             // Most objects have no such method.
-            self.emit(Instr::JumpIfFalse {
-                condition: Src(f),
-                offset: Offset(out as i32),
-            });
+            self.emit(Instr::JumpIfFalse { condition: Src(f), offset: Offset(out as i32) });
         }
         let mut args = vec![self.fixed(DEPTH)];
         args.extend((0..self.rng.below(3)).map(|_| self.rng.below(self.locals as usize) as Reg));
         let dst = self.destination(Guess::Any);
-        self.emit(Instr::Call {
-            dst: Dst(dst),
-            function: Src(f),
-            args: RegList(args),
-        });
+        self.emit(Instr::Call { dst: Dst(dst), function: Src(f), args: RegList(args) });
         self.place(out);
     }
 
@@ -1049,11 +842,7 @@ impl<'a> Writer<'a> {
                 .map(|_| self.rng.below(self.locals as usize) as Reg)
                 .collect();
             let result = self.destination(Guess::Any);
-            self.emit(Instr::Call {
-                dst: Dst(result),
-                function: Src(dst),
-                args: RegList(args),
-            });
+            self.emit(Instr::Call { dst: Dst(result), function: Src(dst), args: RegList(args) });
         }
     }
 
@@ -1077,11 +866,7 @@ impl<'a> Writer<'a> {
         let args = kinds.iter().map(|kind| self.source(*kind)).collect();
         self.load_atom(f, &format!("__stdlib:{name}"));
         let dst = self.destination(result);
-        self.emit(Instr::Call {
-            dst: Dst(dst),
-            function: Src(f),
-            args: RegList(args),
-        });
+        self.emit(Instr::Call { dst: Dst(dst), function: Src(f), args: RegList(args) });
     }
 
     fn messages(&mut self) {
@@ -1090,18 +875,12 @@ impl<'a> Writer<'a> {
             0 => {
                 let message = self.local();
                 self.load_atom(me, "self");
-                self.emit(Instr::Send {
-                    process: Src(me),
-                    message: Src(message),
-                });
+                self.emit(Instr::Send { process: Src(me), message: Src(message) });
             }
             1 => {
                 let message = self.local();
                 self.load_atom(me, "self");
-                self.emit(Instr::Send {
-                    process: Src(me),
-                    message: Src(message),
-                });
+                self.emit(Instr::Send { process: Src(me), message: Src(message) });
                 let dst = self.destination(Guess::Any);
                 self.emit(Instr::Receive { dst: Dst(dst) });
             }
@@ -1109,10 +888,7 @@ impl<'a> Writer<'a> {
             _ if self.style.actors == Actors::Racy => {
                 let to = self.source(Guess::Process);
                 let message = self.local();
-                self.emit(Instr::Send {
-                    process: Src(to),
-                    message: Src(message),
-                });
+                self.emit(Instr::Send { process: Src(to), message: Src(message) });
             }
             _ if self.rng.chance(3) => {
                 let dst = self.destination(Guess::Any);
@@ -1157,32 +933,18 @@ impl<'a> Writer<'a> {
         let f = self.fixed(T0);
         if self.style.actors == Actors::InTurn {
             let child = self.fixed(T1);
-            self.emit(Instr::Spawn {
-                dst: Dst(child),
-                function: Src(f),
-                args: RegList(args),
-            });
+            self.emit(Instr::Spawn { dst: Dst(child), function: Src(f), args: RegList(args) });
             let dst = self.destination(Guess::Any);
             let processes = RegList(vec![child]);
             let instr = if self.rng.chance(80) {
-                Instr::Select {
-                    dst: Dst(dst),
-                    processes,
-                }
+                Instr::Select { dst: Dst(dst), processes }
             } else {
-                Instr::SelectWithKill {
-                    dst: Dst(dst),
-                    processes,
-                }
+                Instr::SelectWithKill { dst: Dst(dst), processes }
             };
             self.emit(instr);
         } else {
             let child = self.destination(Guess::Process);
-            self.emit(Instr::Spawn {
-                dst: Dst(child),
-                function: Src(f),
-                args: RegList(args),
-            });
+            self.emit(Instr::Spawn { dst: Dst(child), function: Src(f), args: RegList(args) });
         }
     }
 
@@ -1193,24 +955,14 @@ impl<'a> Writer<'a> {
             return self.arithmetic();
         }
         let dst = self.destination(Guess::Any);
-        let processes = RegList(
-            (0..self.rng.between(1, 3))
-                .map(|_| self.found(Guess::Process))
-                .collect(),
-        );
+        let processes =
+            RegList((0..self.rng.between(1, 3)).map(|_| self.found(Guess::Process)).collect());
         let instr = match self.rng.below(4) {
-            0 => Instr::Link {
-                process: ProcessNumber(self.rng.between(1, 5) as u32),
-                dst: Dst(dst),
-            },
-            1 => Instr::SelectWithKill {
-                dst: Dst(dst),
-                processes,
-            },
-            _ => Instr::Select {
-                dst: Dst(dst),
-                processes,
-            },
+            0 => {
+                Instr::Link { process: ProcessNumber(self.rng.between(1, 5) as u32), dst: Dst(dst) }
+            }
+            1 => Instr::SelectWithKill { dst: Dst(dst), processes },
+            _ => Instr::Select { dst: Dst(dst), processes },
         };
         self.emit(instr);
     }
@@ -1235,11 +987,7 @@ impl<'a> Writer<'a> {
                 let racy = ["__vm:scheduler_passes"];
                 let dst = self.destination(Guess::Any);
                 let use_racy = self.style.actors == Actors::Racy && self.rng.chance(20);
-                let name = if use_racy {
-                    racy[0]
-                } else {
-                    *self.rng.pick(&special)
-                };
+                let name = if use_racy { racy[0] } else { *self.rng.pick(&special) };
                 self.load_atom(dst, name);
             }
             4 if self.rng.chance(15) => {
@@ -1247,18 +995,10 @@ impl<'a> Writer<'a> {
                 let t = self.fixed(T3);
                 // The word that stands for `this`, unresolved.
                 let value = PropValue::Const(ConstValue::Atom("__vm:this".to_owned()));
-                let props = Props(vec![PropInit {
-                    key: KEYS[0].to_owned(),
-                    value,
-                    access: None,
-                }]);
+                let props = Props(vec![PropInit { key: KEYS[0].to_owned(), value, access: None }]);
                 self.emit(Instr::ObjectInit { dst: Dst(t), props });
                 self.load_atom(self.fixed(T1), KEYS[0]);
-                self.emit(Instr::GetProp {
-                    dst: Dst(t),
-                    object: Src(t),
-                    key: Src(self.fixed(T1)),
-                });
+                self.emit(Instr::GetProp { dst: Dst(t), object: Src(t), key: Src(self.fixed(T1)) });
                 let key = if self.rng.chance(50) { "x" } else { "f" };
                 self.load_atom(self.fixed(T1), key);
                 if self.rng.chance(30) {
@@ -1291,19 +1031,11 @@ impl<'a> Writer<'a> {
             && let Some(last) = registers.last()
         {
             self.load(t, ConstValue::Complex(-0.0, -0.0));
-            self.emit(Instr::Add {
-                dst: Dst(t),
-                a: Src(*last),
-                b: Src(t),
-            });
+            self.emit(Instr::Add { dst: Dst(t), a: Src(*last), b: Src(t) });
             args.push(t);
         }
         self.load_atom(f, "__stdlib:PrintLn");
-        self.emit(Instr::Call {
-            dst: Dst(f),
-            function: Src(f),
-            args: RegList(args),
-        });
+        self.emit(Instr::Call { dst: Dst(f), function: Src(f), args: RegList(args) });
     }
 }
 

@@ -104,7 +104,10 @@ pub fn program(seed: u64) -> Program {
     Program { package, bounds }
 }
 
-fn function(name: &str, (arity, extra_regs, code): (u32, u32, Vec<ion_runtime::bytecode::Instr>)) -> Function {
+fn function(
+    name: &str,
+    (arity, extra_regs, code): (u32, u32, Vec<ion_runtime::bytecode::Instr>),
+) -> Function {
     Function { name: Some(name.to_owned()), arity, extra_regs, body: Body::Bytecode(code) }
 }
 
@@ -130,7 +133,14 @@ fn style(rng: &mut Rng) -> Style {
         callees: Vec::new(),
     };
     for i in 0..rng.between(1, 6) {
-        let role = *rng.pick(&[Role::Plain, Role::Plain, Role::Plain, Role::Recursive, Role::Leaf, Role::Leaf]);
+        let role = *rng.pick(&[
+            Role::Plain,
+            Role::Plain,
+            Role::Plain,
+            Role::Recursive,
+            Role::Leaf,
+            Role::Leaf,
+        ]);
         let params = (0..rng.below(5)).map(|_| Guess::random_param(rng)).collect();
         let class = if rng.chance(20) { "Lib" } else { "Main" };
         let returns = Guess::random_param(rng);
@@ -142,7 +152,9 @@ fn style(rng: &mut Rng) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ion_runtime::bytecode::{Style as TextStyle, assemble_package, disassemble_package, verify_package};
+    use ion_runtime::bytecode::{
+        Style as TextStyle, assemble_package, disassemble_package, verify_package,
+    };
 
     #[test]
     fn programs_are_valid_and_survive_as_text() {

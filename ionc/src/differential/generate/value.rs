@@ -24,17 +24,54 @@ impl Guess {
     /// The kind of a parameter or result.
     pub fn random_param(rng: &mut Rng) -> Guess {
         use Guess::*;
-        *rng.pick(&[Number, Number, Number, Number, Number, Text, Array, Object, Object, Boolean, Any])
+        *rng.pick(&[
+            Number, Number, Number, Number, Number, Text, Array, Object, Object, Boolean, Any,
+        ])
     }
 }
 
 /// Numbers at which something changes.
 pub const NUMBERS: [f64; 40] = [
-    0.0, 1.0, 2.0, 3.0, -1.0, 0.5, 10.0, 7.0, 100.0, -0.0, 0.1, 1.5, -2.5, 4.0, 5.0, 16.0, 255.0,
-    f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 1e-310, 5e-324, f64::MAX,
-    2_147_483_647.0, 2_147_483_648.0, -2_147_483_648.0, -2_147_483_649.0, 4_294_967_295.0, 4_294_967_296.0,
-    9_007_199_254_740_991.0, 9_007_199_254_740_992.0, 9_007_199_254_740_994.0, -9_007_199_254_740_991.0,
-    9_223_372_036_854_775_808.0, -9_223_372_036_854_775_808.0, 18_446_744_073_709_551_616.0, 1e21, 123.456,
+    0.0,
+    1.0,
+    2.0,
+    3.0,
+    -1.0,
+    0.5,
+    10.0,
+    7.0,
+    100.0,
+    -0.0,
+    0.1,
+    1.5,
+    -2.5,
+    4.0,
+    5.0,
+    16.0,
+    255.0,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    1e300,
+    -1e300,
+    1e-310,
+    5e-324,
+    f64::MAX,
+    2_147_483_647.0,
+    2_147_483_648.0,
+    -2_147_483_648.0,
+    -2_147_483_649.0,
+    4_294_967_295.0,
+    4_294_967_296.0,
+    9_007_199_254_740_991.0,
+    9_007_199_254_740_992.0,
+    9_007_199_254_740_994.0,
+    -9_007_199_254_740_991.0,
+    9_223_372_036_854_775_808.0,
+    -9_223_372_036_854_775_808.0,
+    18_446_744_073_709_551_616.0,
+    1e21,
+    123.456,
 ];
 
 /// A number; small ones are more likely.
@@ -61,13 +98,35 @@ pub fn text(rng: &mut Rng) -> String {
 
 /// Names of properties; the last few are special.
 pub const KEYS: [&str; 14] = [
-    "x", "y", "z", "w", "f", "g", "next", "0", "1", "2", "length", "__tag", "__slots", "__proto__",
+    "x",
+    "y",
+    "z",
+    "w",
+    "f",
+    "g",
+    "next",
+    "0",
+    "1",
+    "2",
+    "length",
+    "__tag",
+    "__slots",
+    "__proto__",
 ];
 
 /// Names of magic methods.
 pub const MAGIC: [&str; 11] = [
-    "__add__", "__sub__", "__mul__", "__div__", "__eq__", "__lt__", "__le__", "__getattr__", "__setattr__",
-    "__call__", "__str__",
+    "__add__",
+    "__sub__",
+    "__mul__",
+    "__div__",
+    "__eq__",
+    "__lt__",
+    "__le__",
+    "__getattr__",
+    "__setattr__",
+    "__call__",
+    "__str__",
 ];
 
 /// The name of a property.
@@ -87,7 +146,9 @@ pub fn constant_of(rng: &mut Rng, guess: Guess, depth: usize) -> ConstValue {
         Guess::Number => ConstValue::Number(number(rng)),
         Guess::Boolean => ConstValue::Boolean(rng.chance(50)),
         Guess::Text => ConstValue::String(text(rng)),
-        Guess::Atom => ConstValue::Atom((*rng.pick(&["ok", "x", "f", "1", ":ok", "", "error"])).to_owned()),
+        Guess::Atom => {
+            ConstValue::Atom((*rng.pick(&["ok", "x", "f", "1", ":ok", "", "error"])).to_owned())
+        }
         Guess::Complex => ConstValue::Complex(number(rng), number(rng)),
         Guess::Array => {
             let count = rng.below(5);
@@ -116,7 +177,13 @@ pub fn constant(rng: &mut Rng, depth: usize) -> ConstValue {
         3 => constant_of(rng, Guess::Atom, 0),
         4 => ConstValue::Boolean(rng.chance(50)),
         5 => constant_of(rng, Guess::Complex, 0),
-        6 => if rng.chance(50) { ConstValue::Unit } else { ConstValue::Undefined },
+        6 => {
+            if rng.chance(50) {
+                ConstValue::Unit
+            } else {
+                ConstValue::Undefined
+            }
+        }
         7 => constant_of(rng, Guess::Array, depth - 1),
         _ => constant_of(rng, Guess::Object, depth - 1),
     }
@@ -124,7 +191,8 @@ pub fn constant(rng: &mut Rng, depth: usize) -> ConstValue {
 
 /// A pattern, nested at most `depth` deep.
 pub fn pattern(rng: &mut Rng, depth: usize) -> Pattern {
-    let row = |rng: &mut Rng| (0..rng.below(4)).map(|_| pattern(rng, depth.saturating_sub(1))).collect();
+    let row =
+        |rng: &mut Rng| (0..rng.below(4)).map(|_| pattern(rng, depth.saturating_sub(1))).collect();
     match rng.below(if depth == 0 { 6 } else { 9 }) {
         0 => Pattern::Wildcard,
         1..=3 => Pattern::Value(ConstValue::Number(NUMBERS[rng.below(10)])),
