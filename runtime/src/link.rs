@@ -124,6 +124,7 @@ pub fn link(
         literals: Space::new(),
         linked_numbers: FxHashSet::default(),
         has_select: false,
+        most_passed: most_passed(package),
     };
     let mut functions = Vec::with_capacity(total as usize);
     for class in &package.classes {
@@ -158,13 +159,32 @@ struct Linker<'a> {
     literals: Space,
     linked_numbers: FxHashSet<u64>,
     has_select: bool,
+    /// See [`most_passed`].
+    most_passed: u16,
+}
+
+/// The most values that a function of the package can be called with: captures, then arguments.
+/// Magic methods get up to two arguments.
+fn most_passed(package: &Package) -> u16 {
+    let functions = package.classes.iter().flat_map(|class| &class.file.functions);
+    let (mut args, mut captures) = (2, 0);
+    for function in functions {
+        let Body::Bytecode(code) = &function.body else { continue };
+        for instr in code {
+            let most =
+                if matches!(instr, Instr::MakeClosure { .. }) { &mut captures } else { &mut args };
+            *most = verify::passed(instr).max(*most);
+        }
+    }
+    // The verifier bounds both.
+    (args + captures) as u16
 }
 
 impl Linker<'_> {
     fn function(&mut self, id: FuncId, class: &str, function: &bytecode::Function) -> Function {
         let code = match &function.body {
             Body::Native(name) => Code::Native(self.native(name)),
-            Body::Bytecode(instrs) => Code::Bytecode(Box::new(self.body(class, function, instrs))),
+            Body::Bytecode(instrs) => Code::Bytecode(Box::new(self.body(class, instrs))),
         };
         Function {
             id,
@@ -185,7 +205,7 @@ impl Linker<'_> {
         id
     }
 
-    fn body(&mut self, class: &str, function: &bytecode::Function, instrs: &[Instr]) -> Bytecode {
+    fn body(&mut self, class: &str, instrs: &[Instr]) -> Bytecode {
         let mut literals = Literals::default();
         let mut konsts = vec![None; instrs.len()];
         for (pc, instr) in instrs.iter().enumerate() {
@@ -209,18 +229,21 @@ impl Linker<'_> {
         }
         let layout = frame_layout(instrs, &konsts);
         let flow = Flow::new(instrs, &konsts, &layout);
-        let params = if flow.is_exact() {
+        let (params, filled) = if flow.is_exact() {
             let live = flow.live_registers(0).filter(|&reg| reg < layout.used);
-            live.max().map_or(0, |reg| reg + 1)
+            let read = live.max().map_or(0, |reg| reg + 1);
+            (read, read)
         } else {
-            layout.used.min(function.arity.max(16) as u16)
+            (layout.used, layout.first_cell)
         };
+        let params = params.min(self.most_passed);
         Bytecode {
             instrs: instrs.to_vec(),
             konsts,
             literals,
             layout,
             params,
+            filled,
             flow: OnceLock::from(flow),
         }
     }

@@ -87,8 +87,11 @@ pub struct Bytecode {
     pub literals: crate::link::Literals,
     /// Frame layout.
     pub layout: FrameLayout,
-    /// Number of leading registers that are read before they are written: what a caller must pass.
+    /// Number of leading registers that are read before they are written and that some call of the
+    /// program could pass: what a caller must pass.
     pub params: u16,
+    /// Number of leading registers that a fresh frame must have values in, passed or Undefined.
+    pub(crate) filled: u16,
     /// Control flow and liveness, computed at first use.
     pub(crate) flow: OnceLock<Flow>,
 }

@@ -1,6 +1,6 @@
 //! Verification: limits, jumps, names, entry points, resolution order, warnings.
 
-use ion_runtime::bytecode::verify::{MAX_LIST, Report, WarningKind};
+use ion_runtime::bytecode::verify::{MAX_ARGS, MAX_LIST, Report, WarningKind};
 use ion_runtime::bytecode::{
     Body, FunctionIndex, VerifyError, VerifyErrorKind as Kind, assemble_function, assemble_package,
     verify_function, verify_package,
@@ -81,10 +81,25 @@ fn jumps_stay_in_the_function() {
 fn lists_are_bounded() {
     let of = |count: usize| {
         let list = vec!["r0"; count].join(", ");
-        check_function(&format!("function f {{\ncall r0, r0, [{list}]\n}}"))
+        check_function(&format!("function f {{\narray_init r0, [{list}]\n}}"))
     };
     assert_eq!(of(MAX_LIST), Ok(()));
     assert_eq!(of(MAX_LIST + 1), Err(Kind::ListTooLong(MAX_LIST + 1)));
+}
+
+#[test]
+fn arguments_and_captures_are_bounded() {
+    let of = |code: &str, item: &str, count: usize| {
+        let list = vec![item; count].join(", ");
+        check_function(&format!("function f {{\n{code} [{list}]\n}}"))
+    };
+    for (code, item) in
+        [("call r0, r0,", "r0"), ("spawn r0, r0,", "r0"), ("make_closure r0, r0, 's',", "a:r0")]
+    {
+        assert_eq!(of(code, item, MAX_ARGS), Ok(()), "{code}");
+        let too_many = Err(Kind::TooManyArguments(MAX_ARGS + 1));
+        assert_eq!(of(code, item, MAX_ARGS + 1), too_many, "{code}");
+    }
 }
 
 #[test]

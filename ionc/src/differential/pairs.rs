@@ -116,10 +116,11 @@ fn operands() -> Vec<Operand> {
         "load_const R, '__stdlib:Missing'",
         "load_const R, '__function_ref:missing'",
         "load_const R, legacy(\"pick\")",
-        "load_const R, 'self'",
         "load_const R, '__function_ref:wait'; spawn R, R, []",
         "load_const R, '__function_ref:pick'; spawn R, R, []; select S, [R]",
         "object_init R, {x:'__vm:this':Public}; load_const S, 'x'; get_prop R, R, S",
+        // The last one, because SELECT_WITH_KILL may end the main process with it.
+        "load_const R, 'self'",
     ] {
         add(code.to_owned(), None);
     }
@@ -472,6 +473,8 @@ fn main(own: &Operand, others: &[&Operand], out: &mut String) {
     load_const r0, '__function_ref:all'
     call r0, r0, []
     load_const r20, '__stdlib:PrintLn'
+    load_const r5, '__function_ref:all_known'
+    call r5, r5, []
     load_const r10, 0
     load_const r11, 1
     load_const r12, {}
@@ -519,8 +522,6 @@ next:
     spawn r7, r5, []
     load_const r5, '__function_ref:unknown'
     spawn r7, r5, [r4]
-    load_const r5, '__function_ref:all_known'
-    call r5, r5, []
     return r6
 }
 ",

@@ -3,8 +3,9 @@
 //! The contract **verified bytecode only**: of a function that [`verify_function`] accepted, every
 //! register number is below [`Function::register_count`], which is at most [`MAX_REGISTERS`]; every
 //! jump target is in `0..=count`, where `count` means the implicit return; lists of registers have at
-//! most [`MAX_LIST`] elements; constants and patterns nest at most [`MAX_DEPTH`] levels. Interpreter
-//! and compilers rely on it and check nothing of it again.
+//! most [`MAX_LIST`] elements, of arguments and captures at most [`MAX_ARGS`]; constants and patterns
+//! nest at most [`MAX_DEPTH`] levels. Interpreter and compilers rely on it and check nothing of it
+//! again.
 
 use super::constant::{ConstValue, MAX_DEPTH, Pattern};
 use super::near::hint;
@@ -25,6 +26,10 @@ const MAX_FRAME: u64 = 65535;
 
 /// Most registers a list operand may name.
 pub const MAX_LIST: usize = 65535;
+
+/// Most arguments of a call, and most captures of a closure. Compiled functions take both as
+/// parameters, and machines limit the bytes of those.
+pub const MAX_ARGS: usize = 4000;
 
 /// Most instructions a function may have.
 pub const MAX_INSTRUCTIONS: usize = 1 << 24;
@@ -63,6 +68,8 @@ pub enum VerifyErrorKind {
     },
     /// A list operand is longer than [`MAX_LIST`].
     ListTooLong(usize),
+    /// A call has more arguments, or a closure more captures, than [`MAX_ARGS`].
+    TooManyArguments(usize),
     /// The function has more than [`MAX_INSTRUCTIONS`].
     TooManyInstructions(usize),
     /// A constant or a pattern is nested deeper than [`MAX_DEPTH`].
@@ -130,6 +137,12 @@ impl fmt::Display for VerifyErrorKind {
                 write!(
                     f,
                     "list of {length} registers is longer than the allowed {MAX_LIST}; split it"
+                )
+            }
+            Self::TooManyArguments(count) => {
+                write!(
+                    f,
+                    "{count} arguments or captures are more than the allowed {MAX_ARGS}; pass an array"
                 )
             }
             Self::TooManyInstructions(count) => {
@@ -227,11 +240,22 @@ pub fn verify_function(function: &Function) -> Result<(), VerifyError> {
     for (index, instr) in code.iter().enumerate() {
         let mut checker = Checker { registers, index, count: code.len(), error: None };
         instr.visit(&mut checker);
+        let count = passed(instr);
+        checker.require(count <= MAX_ARGS, VerifyErrorKind::TooManyArguments(count));
         if let Some(kind) = checker.error {
             return Err(fail(Some(index), kind));
         }
     }
     Ok(())
+}
+
+/// How many values an instruction hands to a function.
+pub(crate) fn passed(instr: &Instr) -> usize {
+    match instr {
+        Instr::Call { args, .. } | Instr::Spawn { args, .. } => args.0.len(),
+        Instr::MakeClosure { captures, .. } => captures.0.len(),
+        _ => 0,
+    }
 }
 
 /// Checks one instruction and keeps the first error.

@@ -321,7 +321,7 @@ impl CodeBlock {
             words: u32::from(body.layout.words),
             used: body.layout.used,
             this: body.layout.this.unwrap_or(NONE),
-            filled: if body.flow().is_exact() { body.params } else { body.layout.first_cell },
+            filled: body.filled,
             first_cell: body.layout.first_cell,
             is_bytecode: true,
         }

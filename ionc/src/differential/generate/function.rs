@@ -5,7 +5,7 @@
 
 use super::code::assemble;
 use super::value::{self, Guess, KEYS, MAGIC};
-use super::{Actors, Callee, Role, Style};
+use super::{Actors, Callee, Focus, Role, Style};
 use crate::differential::rng::Rng;
 use ion_runtime::bytecode::ops::{
     Arms, Captures, ConstOperand, Dst, Offset, ProcessNumber, PropInit, PropValue, Props, Reg,
@@ -153,6 +153,16 @@ impl<'a> Writer<'a> {
     }
 
     fn body(&mut self) {
+        if self.style.focus != Focus::Anything && self.role != Role::Leaf {
+            // Nothing is Undefined at first, so that kinds are known for long.
+            for reg in self.arity..self.locals.min(self.arity + 8) {
+                let kinds = [Guess::Number, Guess::Number, Guess::Object, Guess::Array];
+                let many = if self.style.focus == Focus::Numbers { 1 } else { kinds.len() };
+                let kind = kinds[self.rng.below(many)];
+                self.guesses[reg as usize] = kind;
+                self.make(reg, kind);
+            }
+        }
         if self.role != Role::Recursive {
             let fuel = self.rng.between(2, 20) as f64;
             self.load_number(self.fixed(FUEL), fuel);
@@ -400,7 +410,11 @@ impl<'a> Writer<'a> {
             Guess::Function(None),
             Guess::Any,
         ];
-        let kind = *self.rng.pick(&kinds);
+        let kind = match self.style.focus {
+            Focus::Anything => *self.rng.pick(&kinds),
+            Focus::Numbers => *self.rng.pick(&[Guess::Number, Guess::Number, Guess::Boolean]),
+            Focus::Objects => *self.rng.pick(&[Guess::Number, Guess::Object, Guess::Array]),
+        };
         let dst = self.destination(kind);
         if self.rng.chance(15) {
             let from = self.local();
@@ -412,7 +426,7 @@ impl<'a> Writer<'a> {
 
     fn arithmetic(&mut self) {
         for _ in 0..self.rng.between(1, 4) {
-            let complex = self.rng.chance(6);
+            let complex = self.style.focus == Focus::Anything && self.rng.chance(6);
             let left = if complex { Guess::Complex } else { Guess::Number };
             let (a, b) = (self.source(left), self.source(Guess::Number));
             let (a, b) = if self.rng.chance(20) { (b, a) } else { (a, b) };

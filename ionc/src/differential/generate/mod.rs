@@ -41,9 +41,21 @@ enum Actors {
     Racy,
 }
 
+/// What most statements of a program are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Focus {
+    /// Everything.
+    Anything,
+    /// Numbers in loops and calls, as compilers like them best.
+    Numbers,
+    /// Objects, methods and arrays of numbers.
+    Objects,
+}
+
 /// What a program is like.
 #[derive(Clone, Debug)]
 struct Style {
+    focus: Focus,
     actors: Actors,
     /// Functions with names of magic methods are put into objects.
     magic: bool,
@@ -124,10 +136,25 @@ fn style(rng: &mut Rng) -> Style {
             *weight = 0;
         }
     }
+    let focus = match rng.below(10) {
+        0..=1 => Focus::Numbers,
+        2..=3 => Focus::Objects,
+        _ => Focus::Anything,
+    };
+    match focus {
+        Focus::Anything => {}
+        Focus::Numbers => weights = vec![2, 9, 3, 0, 0, 0, 4, 4, 5, 0, 0, 1, 0, 0, 1],
+        Focus::Objects => weights = vec![2, 5, 1, 0, 7, 5, 4, 3, 3, 5, 2, 0, 0, 0, 1],
+    }
     let mut style = Style {
+        focus,
         actors,
         magic: rng.chance(20),
-        ill_kinded: *rng.pick(&[0, 0, 2, 10, 30]),
+        ill_kinded: if focus == Focus::Anything {
+            *rng.pick(&[0, 0, 2, 10, 30])
+        } else {
+            *rng.pick(&[0, 0, 0, 1])
+        },
         wild: *rng.pick(&[0, 0, 2, 5, 12]),
         weights,
         callees: Vec::new(),
@@ -141,9 +168,16 @@ fn style(rng: &mut Rng) -> Style {
             Role::Leaf,
             Role::Leaf,
         ]);
-        let params = (0..rng.below(5)).map(|_| Guess::random_param(rng)).collect();
+        let kind = |rng: &mut Rng| match focus {
+            Focus::Anything => Guess::random_param(rng),
+            Focus::Numbers => Guess::Number,
+            Focus::Objects => {
+                *rng.pick(&[Guess::Number, Guess::Object, Guess::Object, Guess::Array])
+            }
+        };
+        let params = (0..rng.below(5)).map(|_| kind(rng)).collect();
         let class = if rng.chance(20) { "Lib" } else { "Main" };
-        let returns = Guess::random_param(rng);
+        let returns = kind(rng);
         style.callees.push(Callee { name: format!("{class}:f{i}"), params, returns, role });
     }
     style
