@@ -10,5 +10,6 @@
 //! assert_eq!(registry.find("println").unwrap().name, "PrintLn");
 //! ```
 
+pub mod convert;
 pub mod registry;
 mod stdlib;

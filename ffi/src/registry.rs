@@ -1,97 +1,174 @@
 //! The table of the standard functions: one row for each, nothing about them anywhere else.
 //!
-//! A row gives the name, how many arguments it takes (`2`, or `1..` for one or more), the kinds of
-//! parameters and result, the implementation, and in its comment the documentation that
-//! `ionc natives` shows. Rows that end in `shows` present their arguments to people: of
-//! objects that define `__str__` they get the text that it returns.
+//! A row gives the documentation, the name, the names of the parameters, and the implementation, whose
+//! types are the kinds of parameters and result. [`standard`] collects the rows of all modules; those
+//! of a module are next to its implementations in `stdlib`.
 
-use crate::stdlib::{io, math, string};
-use ion_runtime::natives::{Arity, NativeDef, Registry};
-use std::sync::Arc;
+use crate::stdlib;
+use ion_runtime::natives::Registry;
 
+/// Rows of library functions, as `pub(crate) fn NAME(registry: &mut Registry)`.
+///
+/// | Row | Implementation |
+/// |---|---|
+/// | `Name(params) = f1 f;`, `f2 f;` | of one or two `f64`, pure: compiled code calls it directly |
+/// | `Name(params) = typed f;` | any [`Typed`](crate::convert::Typed) function |
+/// | `Name = raw 1 .. "(signature)" f;` | gets the context and the arguments as they are |
+/// | `Name(params) = code "(signature)" N;` | the bytecode function of that name, N parameters, in `stdlib/library.ionasm` |
+///
+/// Behind the implementation: `shows` (objects with `__str__` are converted before the call), `blocks`
+/// (may wait for the world outside), `objects` (may make or change objects, or make atoms of texts),
+/// `needs "--allow-…"`.
 macro_rules! natives {
-    ($($(#[doc = $doc:literal])* $name:ident($least:literal $($more:tt)?) $signature:literal $call:path $(, $shows:ident)?;)*) => {
-        /// The standard functions.
-        pub fn standard() -> Registry {
-            let mut registry = Registry::new();
-            $(registry.add(NativeDef {
-                name: stringify!($name).to_owned(),
-                arity: natives!(@arity $least $($more)?),
-                signature: $signature.to_owned(),
-                doc: concat!($($doc),*).trim().to_owned(),
-                shows: natives!(@shows $($shows)?),
-                call: Arc::new($call),
-            });)*
-            registry
+    (
+        $(#[doc = $title:literal])+
+        fn $register:ident;
+        $($rows:tt)*
+    ) => {
+        $(#[doc = $title])+
+        pub(crate) fn $register(registry: &mut ion_runtime::natives::Registry) {
+            $crate::registry::natives!(@rows registry $($rows)*);
         }
     };
-    (@arity $count:literal) => { Arity::Exact($count) };
-    (@arity $least:literal ..) => { Arity::AtLeast($least) };
-    (@shows) => { false };
-    (@shows shows) => { true };
+    (@rows $registry:ident) => {};
+    (@rows $registry:ident
+        $(#[doc = $doc:literal])+
+        $first:ident $(. $second:ident)? ($($param:ident),*) = f1 $body:path; $($rest:tt)*
+    ) => {
+        $crate::registry::natives!(@add $registry, [$($doc)+], [], {
+            extern "C" fn fast(number: f64) -> f64 {
+                $crate::registry::canonical($body(number))
+            }
+            ion_runtime::natives::NativeDef {
+                fast: Some(ion_runtime::natives::Fast::F1(fast)),
+                ..$crate::convert::native(
+                    concat!(stringify!($first) $(, ".", stringify!($second))?),
+                    &[$(stringify!($param)),*],
+                    |number: f64| $body(number),
+                )
+            }
+        });
+        $crate::registry::natives!(@rows $registry $($rest)*);
+    };
+    (@rows $registry:ident
+        $(#[doc = $doc:literal])+
+        $first:ident $(. $second:ident)? ($($param:ident),*) = f2 $body:path; $($rest:tt)*
+    ) => {
+        $crate::registry::natives!(@add $registry, [$($doc)+], [], {
+            extern "C" fn fast(a: f64, b: f64) -> f64 {
+                $crate::registry::canonical($body(a, b))
+            }
+            ion_runtime::natives::NativeDef {
+                fast: Some(ion_runtime::natives::Fast::F2(fast)),
+                ..$crate::convert::native(
+                    concat!(stringify!($first) $(, ".", stringify!($second))?),
+                    &[$(stringify!($param)),*],
+                    |a: f64, b: f64| $body(a, b),
+                )
+            }
+        });
+        $crate::registry::natives!(@rows $registry $($rest)*);
+    };
+    (@rows $registry:ident
+        $(#[doc = $doc:literal])+
+        $first:ident $(. $second:ident)? ($($param:ident),*) = typed $body:path
+        $(, $flag:ident $($value:literal)?)*; $($rest:tt)*
+    ) => {
+        $crate::registry::natives!(@add $registry, [$($doc)+], [$($flag $($value)?),*], {
+            $crate::convert::native(
+                concat!(stringify!($first) $(, ".", stringify!($second))?),
+                &[$(stringify!($param)),*],
+                $body,
+            )
+        });
+        $crate::registry::natives!(@rows $registry $($rest)*);
+    };
+    (@rows $registry:ident
+        $(#[doc = $doc:literal])+
+        $first:ident $(. $second:ident)? = raw $least:literal .. $signature:literal $body:path
+        $(, $flag:ident $($value:literal)?)*; $($rest:tt)*
+    ) => {
+        $crate::registry::natives!(@add $registry, [$($doc)+], [$($flag $($value)?),*], {
+            ion_runtime::natives::NativeDef {
+                signature: $signature.to_owned(),
+                ..ion_runtime::natives::NativeDef::new(
+                    concat!(stringify!($first) $(, ".", stringify!($second))?),
+                    ion_runtime::natives::Arity::AtLeast($least),
+                    std::sync::Arc::new($body),
+                )
+            }
+        });
+        $crate::registry::natives!(@rows $registry $($rest)*);
+    };
+    (@rows $registry:ident
+        $(#[doc = $doc:literal])+
+        $first:ident $(. $second:ident)? = code $count:literal $signature:literal; $($rest:tt)*
+    ) => {
+        $crate::registry::natives!(@add $registry, [$($doc)+], [], {
+            $crate::stdlib::library::native(
+                concat!(stringify!($first) $(, ".", stringify!($second))?),
+                $count,
+                $signature,
+            )
+        });
+        $crate::registry::natives!(@rows $registry $($rest)*);
+    };
+    (@add $registry:ident, [$($doc:literal)+], [$($flag:ident $($value:literal)?),*], $def:block) => {
+        #[allow(unused_mut, reason = "rows without flags change nothing")]
+        let mut def: ion_runtime::natives::NativeDef = $def;
+        def.doc = concat!($($doc),+).trim().to_owned();
+        $($crate::registry::natives!(@flag def $flag $($value)?);)*
+        $registry.add(def);
+    };
+    (@flag $def:ident shows) => { $def.shows = true };
+    (@flag $def:ident blocks) => { $def.effects.blocks = true };
+    (@flag $def:ident objects) => { $def.effects.objects = true };
+    (@flag $def:ident needs $value:literal) => { $def.effects.permission = Some($value) };
+}
+pub(crate) use natives;
+
+/// All NaNs are one.
+pub(crate) fn canonical(number: f64) -> f64 {
+    if number.is_nan() { f64::NAN } else { number }
 }
 
-natives! {
-    /// Square root. The error `Cannot take square root of negative number` below 0.
-    Sqrt(1) "(Number) -> Number" math::sqrt;
-    /// Magnitude.
-    Abs(1) "(Number) -> Number" math::abs;
-    /// Sine of an angle in radians.
-    Sin(1) "(Number) -> Number" math::sin;
-    /// Cosine of an angle in radians.
-    Cos(1) "(Number) -> Number" math::cos;
-    /// The next integer downwards.
-    Floor(1) "(Number) -> Number" math::floor;
-    /// The next integer upwards.
-    Ceil(1) "(Number) -> Number" math::ceil;
-    /// The nearest integer, halves away from zero: 2.5 gives 3, -2.5 gives -3.
-    Round(1) "(Number) -> Number" math::round;
-    /// Natural logarithm; NaN for 0 and below.
-    Log(1) "(Number) -> Number" math::log;
-    /// The larger of two numbers; NaN counts only if both are.
-    Max(2) "(Number, Number) -> Number" math::max;
-    /// The smaller of two numbers; NaN counts only if both are.
-    Min(2) "(Number, Number) -> Number" math::min;
-    /// The first number to the power of the second.
-    Pow(2) "(Number, Number) -> Number" math::pow;
-    /// Length in bytes of UTF-8.
-    StrLength(1) "(String) -> Number" string::length;
-    /// Upper case, by the full Unicode mapping: `ß` gives `SS`.
-    StrUpper(1) "(String) -> String" string::upper;
-    /// Lower case, by the full Unicode mapping.
-    StrLower(1) "(String) -> String" string::lower;
-    /// The two texts one after the other.
-    StrConcat(2) "(String, String) -> String" string::concat;
-    /// The pieces of the first text between occurrences of the second. Empty pieces are kept; an
-    /// empty delimiter gives an empty piece, each character, an empty piece.
-    StrSplit(2) "(String, String) -> Array" string::split;
-    /// The text without Unicode white space at both ends.
-    StrTrim(1) "(String) -> String" string::trim;
-    /// Writes the values, joined by `, `, to standard output, without a line end.
-    Print(1 ..) "(Any, ...Any) -> Unit" io::print, shows;
-    /// Writes the values, joined by `, `, and a line feed to standard output.
-    PrintLn(1 ..) "(Any, ...Any) -> Unit" io::print_line, shows;
-    /// Writes a format to standard output, without a line end: `{}` takes the next value, `{0}`,
-    /// `{1}`, … a given one.
-    PrintF(2 ..) "(String, Any, ...Any) -> Unit" io::print_format, shows;
-    /// Writes `[DEBUG] KIND: VALUE` and a line feed to standard output.
-    Debug(1) "(Any) -> Unit" io::debug, shows;
-    /// Writes the value and a line feed to standard error.
-    Eprint(1) "(Any) -> Unit" io::print_error, shows;
+/// The standard functions.
+pub fn standard() -> Registry {
+    let mut registry = Registry::new();
+    stdlib::register(&mut registry);
+    registry
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ion_runtime::natives::{Arity, Fast};
 
     #[test]
-    fn all_functions_are_there() {
+    fn classic_functions_are_there() {
         let registry = standard();
         let names = "Sqrt Abs Sin Cos Floor Ceil Round Log Max Min Pow \
                      StrLength StrUpper StrLower StrConcat StrSplit StrTrim \
                      Print PrintLn PrintF Debug Eprint";
-        assert_eq!(registry.names(), names.split_whitespace().collect::<Vec<_>>());
-        assert!(registry.iter().all(|def| !def.doc.is_empty() && !def.doc.starts_with(' ')));
+        let classic: Vec<_> =
+            registry.names().into_iter().filter(|name| !name.contains('.')).collect();
+        assert_eq!(classic, names.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        for def in standard().iter() {
+            assert!(!def.doc.is_empty() && !def.doc.starts_with(' '), "{}", def.name);
+            assert!(def.doc.ends_with('.'), "{}: {}", def.name, def.doc);
+            assert!(def.signature.starts_with('(') && def.signature.contains(") -> "), "{def:?}");
+            let same: Vec<_> = standard()
+                .names()
+                .iter()
+                .filter(|name| name.eq_ignore_ascii_case(&def.name))
+                .map(|name| (*name).to_owned())
+                .collect();
+            assert_eq!(same.len(), 1, "names are found in any case: {same:?}");
+        }
     }
 
     #[test]
@@ -104,5 +181,19 @@ mod tests {
         assert_eq!(row("Pow"), (Arity::Exact(2), false));
         assert_eq!(row("debug"), (Arity::Exact(1), true));
         assert_eq!(row("printf"), (Arity::AtLeast(2), true));
+    }
+
+    #[test]
+    fn fast_functions_give_the_canonical_nan() {
+        for def in standard().iter() {
+            let odd = f64::from_bits(0xFFFF_FFFF_0000_0001);
+            let result = match def.fast {
+                Some(Fast::F1(function)) => function(odd),
+                Some(Fast::F2(function)) => function(odd, odd),
+                None => continue,
+            };
+            let bits = result.to_bits();
+            assert!(!result.is_nan() || bits == f64::NAN.to_bits(), "{}: {bits:x}", def.name);
+        }
     }
 }

@@ -75,9 +75,9 @@ impl Facts for ProgramFacts<'_> {
         self.magic
     }
 
-    // No library function makes objects, and messages come from the program itself.
+    // Messages come from the program itself.
     fn objects_are_own(&self) -> bool {
-        true
+        !natives_make_objects(self.program)
     }
 
     fn callee(&self, func: FuncId) -> Callee {
@@ -88,6 +88,12 @@ impl Facts for ProgramFacts<'_> {
             Code::Native(native) => Callee::Native(*native),
         }
     }
+}
+
+/// Does the program refer to library functions that make or change objects, or make atoms?
+fn natives_make_objects(program: &Program) -> bool {
+    let defs = program.natives.iter().filter_map(|native| native.def.as_ref());
+    defs.into_iter().any(|def| def.effects.objects)
 }
 
 /// What a compiled program consists of, by name in the module.
@@ -176,7 +182,10 @@ impl ProgramCompiler {
             .iter()
             .map(|function| Some(source(function.bytecode()?, trace)))
             .collect();
-        let magic = package::magic(sources.iter().flatten().copied());
+        let magic = match natives_make_objects(&program) {
+            true => Magic::ALL,
+            false => package::magic(sources.iter().flatten().copied()),
+        };
         let base = ProgramFacts { program: &program, magic };
         let facts = package::analyse(&sources, &[Root::entry(program.entry)], &base);
         let with_returns = WithReturns { base: &base, package: &facts };

@@ -1,5 +1,6 @@
 //! The hook for library functions: their table and calling interface. No implementations.
 
+use crate::bytecode;
 use crate::error::Trap;
 use crate::heap::{Heap, OutOfMemory};
 use crate::object::Kind;
@@ -15,13 +16,15 @@ pub enum Arity {
     Exact(u32),
     /// So many or more.
     AtLeast(u32),
+    /// From so many to so many.
+    Between(u32, u32),
 }
 
 impl Arity {
-    /// The number that a count error names.
+    /// The least number of arguments.
     pub fn expected(self) -> u32 {
         match self {
-            Arity::Exact(count) | Arity::AtLeast(count) => count,
+            Arity::Exact(count) | Arity::AtLeast(count) | Arity::Between(count, _) => count,
         }
     }
 
@@ -30,6 +33,7 @@ impl Arity {
         match self {
             Arity::Exact(expected) => count == expected as usize,
             Arity::AtLeast(least) => count >= least as usize,
+            Arity::Between(least, most) => (least as usize..=most as usize).contains(&count),
         }
     }
 }
@@ -40,9 +44,20 @@ pub enum NativeError {
     /// Wrong number of arguments.
     Count {
         /// Expected.
-        expected: usize,
+        expected: Arity,
         /// Got.
         got: usize,
+    },
+    /// An argument of the wrong kind.
+    Argument {
+        /// Which one, from 1.
+        position: usize,
+        /// Its name.
+        name: String,
+        /// Kind that it takes.
+        expected: String,
+        /// Kind that it got.
+        got: String,
     },
     /// Wrong kinds of arguments.
     Type {
@@ -63,7 +78,16 @@ impl std::fmt::Display for NativeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             NativeError::Count { expected, got } => {
-                write!(f, "Expected {expected} arguments, got {got}")
+                let least = expected.expected();
+                match expected {
+                    Arity::Between(_, most) => {
+                        write!(f, "Expected {least} to {most} arguments, got {got}")
+                    }
+                    _ => write!(f, "Expected {least} arguments, got {got}"),
+                }
+            }
+            NativeError::Argument { position, name, expected, got } => {
+                write!(f, "Argument {position} ({name}) must be {expected}, got {got}")
             }
             NativeError::Type { expected, got } => {
                 write!(f, "Expected {expected} argument, got {got}")
@@ -131,6 +155,37 @@ impl NativeCx<'_> {
 pub type NativeFn =
     Arc<dyn Fn(&mut NativeCx<'_>, &[Value]) -> Result<Value, NativeError> + Send + Sync>;
 
+/// A pure function of numbers that compiled code may call directly. It gives the same bits as the
+/// implementation that values go through, and its NaNs are the canonical one.
+#[derive(Clone, Copy, Debug)]
+pub enum Fast {
+    /// Of one number.
+    F1(extern "C" fn(f64) -> f64),
+    /// Of two numbers.
+    F2(extern "C" fn(f64, f64) -> f64),
+}
+
+/// What a library function may do beyond computing a result of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// It may wait for something outside of the machine.
+    pub blocks: bool,
+    /// It may make or change objects, or make atoms of texts. A compiler then knows less about the
+    /// objects of a program that refers to it.
+    pub objects: bool,
+    /// What the user must allow before it does anything: `--allow-…`.
+    pub permission: Option<&'static str>,
+}
+
+/// How a library function is implemented.
+#[derive(Clone)]
+pub enum NativeBody {
+    /// By the host.
+    Host(NativeFn),
+    /// By bytecode, which the linker adds to the programs that refer to it.
+    Bytecode(Arc<bytecode::Function>),
+}
+
 /// One library function.
 #[derive(Clone)]
 pub struct NativeDef {
@@ -138,14 +193,34 @@ pub struct NativeDef {
     pub name: String,
     /// Arguments.
     pub arity: Arity,
-    /// Kinds of parameters and result, for documentation: `(Number, Number) -> Number`.
+    /// Parameters and result, for documentation: `(Number, Number) -> Number`.
     pub signature: String,
     /// What it does, in a sentence or two.
     pub doc: String,
     /// Does it show its arguments to people? Then objects with `__str__` are converted before the call.
     pub shows: bool,
+    /// What it may do.
+    pub effects: Effects,
+    /// For functions of numbers: a pointer for compiled code.
+    pub fast: Option<Fast>,
     /// The implementation.
-    pub call: NativeFn,
+    pub body: NativeBody,
+}
+
+impl NativeDef {
+    /// A function without documentation that only computes a result.
+    pub fn new(name: impl Into<String>, arity: Arity, call: NativeFn) -> NativeDef {
+        NativeDef {
+            name: name.into(),
+            arity,
+            signature: String::new(),
+            doc: String::new(),
+            shows: false,
+            effects: Effects::default(),
+            fast: None,
+            body: NativeBody::Host(call),
+        }
+    }
 }
 
 impl std::fmt::Debug for NativeDef {

@@ -1,33 +1,50 @@
 //! Output. Objects that define `__str__` have been replaced by their texts before these run.
 
 use super::charge;
-use ion_runtime::natives::{NativeCx, NativeError};
+use crate::registry::natives;
+use ion_runtime::natives::{Arity, NativeCx, NativeError};
 use ion_runtime::print::{TooLong, debug_text_within, to_text_within};
 use ion_runtime::value::Value;
 
+natives! {
+    /// Output, by the names from before there were modules.
+    fn classic;
+
+    /// Writes the values, joined by `, `, to standard output, without a line end.
+    Print = raw 1 .. "(Any, ...Any) -> Unit" print, shows;
+    /// Writes the values, joined by `, `, and a line feed to standard output.
+    PrintLn = raw 1 .. "(Any, ...Any) -> Unit" print_line, shows;
+    /// Writes a format to standard output, without a line end: `{}` takes the next value, `{0}`,
+    /// `{1}`, … a given one.
+    PrintF = raw 2 .. "(String, Any, ...Any) -> Unit" print_format, shows;
+    /// Writes `[DEBUG] KIND: VALUE` and a line feed to standard output.
+    Debug(value) = typed debug, shows;
+    /// Writes the value and a line feed to standard error.
+    Eprint(value) = typed print_error, shows;
+}
+
 type Result<T = Value> = std::result::Result<T, NativeError>;
 
-pub(crate) fn print(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
+fn print(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     let text = joined(cx, args)?;
     Ok(write(cx, &text, true))
 }
 
-pub(crate) fn print_line(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
+fn print_line(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     let mut text = joined(cx, args)?;
     text.push('\n');
     Ok(write(cx, &text, false))
 }
 
-pub(crate) fn debug(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let value = args.first().copied().unwrap_or(Value::UNDEFINED);
+fn debug(cx: &mut NativeCx<'_>, value: Value) -> Result {
     let limit = cx.heap.limit;
     let shown = debug_text_within(cx.system, value, limit).map_err(|TooLong| cx.out_of_memory())?;
     let text = format!("[DEBUG] {shown}\n");
     Ok(write(cx, &text, false))
 }
 
-pub(crate) fn print_error(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let text = joined(cx, args)?;
+fn print_error(cx: &mut NativeCx<'_>, value: Value) -> Result {
+    let text = joined(cx, &[value])?;
     charge(cx, text.len());
     // What was printed before appears before.
     cx.system.print("", true);
@@ -58,13 +75,14 @@ fn joined(cx: &NativeCx<'_>, args: &[Value]) -> Result<String> {
     Ok(texts(cx, args)?.join(", "))
 }
 
-pub(crate) fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
+fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     let wrong = || NativeCx::type_error("String, ...Any", &args[..args.len().min(2)]);
     let (format, values) = args.split_first().ok_or_else(wrong)?;
     let format = cx.text(*format).ok_or_else(wrong)?;
     let pieces = pieces(&format);
     let expected = pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count();
     if expected > values.len() {
+        let expected = Arity::Exact(expected as u32);
         return Err(NativeError::Count { expected, got: values.len() });
     }
     let texts = texts(cx, values)?;

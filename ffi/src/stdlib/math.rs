@@ -1,74 +1,45 @@
 //! Numbers. All functions follow IEEE 754 doubles as the host computes them.
 
-use ion_runtime::natives::{NativeCx, NativeError};
-use ion_runtime::value::Value;
+use crate::registry::natives;
 
-type Result = std::result::Result<Value, NativeError>;
+natives! {
+    /// Numbers, by the names from before there were modules.
+    fn classic;
 
-/// Applies `function` to the only argument.
-fn unary(args: &[Value], function: impl Fn(f64) -> f64) -> Result {
-    match args.first().and_then(|arg| arg.as_number()) {
-        Some(number) => Ok(Value::number(function(number))),
-        None => Err(NativeCx::type_error("Number", args)),
+    /// Square root. The error `Cannot take square root of negative number` below 0.
+    Sqrt(number) = typed sqrt;
+    /// Magnitude.
+    Abs(number) = f1 f64::abs;
+    /// Sine of an angle in radians.
+    Sin(number) = f1 f64::sin;
+    /// Cosine of an angle in radians.
+    Cos(number) = f1 f64::cos;
+    /// The next integer downwards.
+    Floor(number) = f1 f64::floor;
+    /// The next integer upwards.
+    Ceil(number) = f1 f64::ceil;
+    /// The nearest integer, halves away from zero: 2.5 gives 3, -2.5 gives -3.
+    Round(number) = f1 f64::round;
+    /// Natural logarithm; NaN for 0 and below.
+    Log(number) = f1 log;
+    /// The larger of two numbers; NaN counts only if both are.
+    Max(a, b) = f2 f64::max;
+    /// The smaller of two numbers; NaN counts only if both are.
+    Min(a, b) = f2 f64::min;
+    /// The first number to the power of the second.
+    Pow(base, exponent) = f2 f64::powf;
+}
+
+fn sqrt(number: f64) -> Result<f64, String> {
+    if number < 0.0 {
+        return Err("Cannot take square root of negative number".to_owned());
     }
-}
-
-/// Applies `function` to the two arguments.
-fn binary(args: &[Value], function: impl Fn(f64, f64) -> f64) -> Result {
-    let number = |at: usize| args.get(at).and_then(|arg| arg.as_number());
-    match (number(0), number(1)) {
-        (Some(a), Some(b)) => Ok(Value::number(function(a, b))),
-        _ => Err(NativeCx::type_error("Number, Number", args)),
-    }
-}
-
-pub(crate) fn sqrt(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    if args.first().and_then(|arg| arg.as_number()).is_some_and(|number| number < 0.0) {
-        return Err(NativeError::Runtime("Cannot take square root of negative number".to_owned()));
-    }
-    unary(args, f64::sqrt)
-}
-
-pub(crate) fn abs(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, f64::abs)
-}
-
-pub(crate) fn sin(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, f64::sin)
-}
-
-pub(crate) fn cos(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, f64::cos)
-}
-
-pub(crate) fn floor(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, f64::floor)
-}
-
-pub(crate) fn ceil(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, f64::ceil)
-}
-
-/// Halves go away from zero.
-pub(crate) fn round(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, f64::round)
+    Ok(number.sqrt())
 }
 
 /// NaN, not minus infinity, for 0.
-pub(crate) fn log(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    unary(args, |number| if number > 0.0 { number.ln() } else { f64::NAN })
-}
-
-pub(crate) fn max(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    binary(args, f64::max)
-}
-
-pub(crate) fn min(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    binary(args, f64::min)
-}
-
-pub(crate) fn pow(_: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    binary(args, f64::powf)
+fn log(number: f64) -> f64 {
+    if number > 0.0 { number.ln() } else { f64::NAN }
 }
 
 #[cfg(test)]

@@ -7,7 +7,14 @@ pub(crate) mod string;
 #[cfg(test)]
 mod testing;
 
-use ion_runtime::natives::NativeCx;
+use ion_runtime::natives::{NativeCx, Registry};
+
+/// Adds all standard functions.
+pub(crate) fn register(registry: &mut Registry) {
+    math::classic(registry);
+    string::classic(registry);
+    io::classic(registry);
+}
 
 /// Bytes that a native reads or writes for one reduction.
 const BYTES_PER_REDUCTION: usize = 64;

@@ -3,6 +3,8 @@
 //! Results that cannot fit into the caller's memory are refused before they are built.
 
 use super::charge;
+use crate::convert::FromValue;
+use crate::registry::natives;
 use ion_runtime::natives::{NativeCx, NativeError};
 use ion_runtime::object::string;
 use ion_runtime::value::Value;
@@ -10,59 +12,75 @@ use std::borrow::Cow;
 
 type Result<T = Value> = std::result::Result<T, NativeError>;
 
-/// The only argument as a text, charged for.
-fn one<'a>(cx: &mut NativeCx<'_>, args: &[Value]) -> Result<Cow<'a, str>> {
-    let text = args.first().and_then(|arg| cx.text(*arg));
-    let text = text.ok_or_else(|| NativeCx::type_error("String", args))?;
-    charge(cx, text.len());
-    Ok(text)
+natives! {
+    /// Texts, by the names from before there were modules.
+    fn classic;
+
+    /// Length in bytes of UTF-8.
+    StrLength(text) = typed length;
+    /// Upper case, by the full Unicode mapping: `ß` gives `SS`.
+    StrUpper(text) = typed upper;
+    /// Lower case, by the full Unicode mapping.
+    StrLower(text) = typed lower;
+    /// The two texts one after the other.
+    StrConcat(a, b) = typed concat;
+    /// The pieces of the first text between occurrences of the second. Empty pieces are kept; an
+    /// empty delimiter gives an empty piece, each character, an empty piece.
+    StrSplit(text, delimiter) = typed split;
+    /// The text without Unicode white space at both ends.
+    StrTrim(text) = typed trim;
 }
 
-/// The two arguments as texts, charged for.
-fn two<'a>(cx: &mut NativeCx<'_>, args: &[Value]) -> Result<(Cow<'a, str>, Cow<'a, str>)> {
-    let text = |at: usize| args.get(at).and_then(|arg| cx.text(*arg));
-    let (Some(a), Some(b)) = (text(0), text(1)) else {
-        return Err(NativeCx::type_error("String, String", args));
-    };
-    charge(cx, a.len().saturating_add(b.len()));
-    Ok((a, b))
-}
+/// A text, or the display text of a function or process. It must not be kept beyond the call.
+struct Text(Cow<'static, str>);
 
-pub(crate) fn length(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    // Without reading the text: a long concatenation stays as it is.
-    if let Some(bytes) = args.first().and_then(|arg| string::len(*arg)) {
-        return Ok(Value::number(bytes as f64));
+impl FromValue for Text {
+    const KIND: &'static str = "String";
+    fn from_value(cx: &NativeCx<'_>, value: Value) -> Option<Self> {
+        cx.text(value).map(Text)
     }
-    Ok(Value::number(one(cx, args)?.len() as f64))
 }
 
-pub(crate) fn upper(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let text = one(cx, args)?;
-    cx.string(&text.to_uppercase())
+/// The length of a text, which is not read.
+struct Length(usize);
+
+impl FromValue for Length {
+    const KIND: &'static str = "String";
+    fn from_value(cx: &NativeCx<'_>, value: Value) -> Option<Self> {
+        // A long concatenation stays as it is.
+        string::len(value).or_else(|| cx.text(value).map(|text| text.len())).map(Length)
+    }
 }
 
-pub(crate) fn lower(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let text = one(cx, args)?;
-    cx.string(&text.to_lowercase())
+fn length(length: Length) -> f64 {
+    length.0 as f64
 }
 
-pub(crate) fn concat(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let (a, b) = two(cx, args)?;
+fn upper(cx: &mut NativeCx<'_>, Text(text): Text) -> String {
+    charge(cx, text.len());
+    text.to_uppercase()
+}
+
+fn lower(cx: &mut NativeCx<'_>, Text(text): Text) -> String {
+    charge(cx, text.len());
+    text.to_lowercase()
+}
+
+fn concat(cx: &mut NativeCx<'_>, Text(a): Text, Text(b): Text) -> Result<String> {
+    charge(cx, a.len().saturating_add(b.len()));
     if a.len().saturating_add(b.len()) > cx.heap.limit {
         return Err(cx.out_of_memory());
     }
-    cx.string(&(a + &*b))
+    Ok(String::from(a) + &b)
 }
 
-pub(crate) fn split(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let (text, delimiter) = two(cx, args)?;
-    let pieces = text.split(&*delimiter);
-    let values: Result<Vec<Value>> = pieces.map(|piece| cx.string(piece)).collect();
-    cx.array(&values?)
+fn split(cx: &mut NativeCx<'_>, Text(text): Text, Text(delimiter): Text) -> Result<Vec<Value>> {
+    charge(cx, text.len().saturating_add(delimiter.len()));
+    text.split(&*delimiter).map(|piece| cx.string(piece)).collect()
 }
 
-pub(crate) fn trim(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
-    let text = one(cx, args)?;
+fn trim(cx: &mut NativeCx<'_>, Text(text): Text) -> Result {
+    charge(cx, text.len());
     cx.string(text.trim())
 }
 

@@ -41,6 +41,7 @@ fn explain(def: &NativeDef) -> String {
         Arity::Exact(1) => "1 argument".to_owned(),
         Arity::Exact(count) => format!("{count} arguments"),
         Arity::AtLeast(count) => format!("{count} or more arguments"),
+        Arity::Between(least, most) => format!("{least} to {most} arguments"),
     };
     let (name, signature, doc) = (&def.name, &def.signature, &def.doc);
     format!("{name}{signature}\n\n{doc}\n\nTakes {arity}; load it with '__stdlib:{name}'.\n")

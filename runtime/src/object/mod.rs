@@ -1,7 +1,7 @@
 //! Heap objects of the language: texts, containers, objects with shapes, closures.
 
 pub mod closure;
-pub(crate) mod container;
+pub mod container;
 pub(crate) mod dict;
 pub mod instance;
 pub mod kind;

@@ -4,7 +4,7 @@ use super::{CALL, Cont, find_magic};
 use crate::atom::known;
 use crate::error::Trap;
 use crate::heap::OutOfMemory;
-use crate::natives::{NativeCx, NativeError};
+use crate::natives::{NativeBody, NativeCx, NativeError};
 use crate::object::closure;
 use crate::object::closure::Callee;
 use crate::process::stack::FrameHeader;
@@ -222,11 +222,14 @@ pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Val
     let result = match &entry.def {
         None => Err(NativeError::NotFound(entry.name.clone())),
         Some(def) if !def.arity.accepts(args.len()) => {
-            Err(NativeError::Count { expected: def.arity.expected() as usize, got: args.len() })
+            Err(NativeError::Count { expected: def.arity, got: args.len() })
         }
         Some(def) => {
             let mut cx = NativeCx { system, heap: &mut process.heap, extra_cost: 0 };
-            let result = catch_unwind(AssertUnwindSafe(|| (def.call)(&mut cx, args)));
+            let NativeBody::Host(call) = &def.body else {
+                unreachable!("the linker resolves library functions that are bytecode")
+            };
+            let result = catch_unwind(AssertUnwindSafe(|| call(&mut cx, args)));
             let extra = cx.extra_cost;
             process.heap.fuel -= extra;
             result.unwrap_or_else(|panic| {
