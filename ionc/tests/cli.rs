@@ -437,7 +437,7 @@ fn samples() {
 #[test]
 fn natives() {
     let place = Place::new();
-    assert_eq!(place.ok(&["natives"]).lines().count(), 22);
+    assert!(place.ok(&["natives"]).lines().count() > 22);
     let text = place.ok(&["natives", "printf"]);
     assert!(
         text.starts_with("PrintF(String, Any, ...Any) -> Unit\n")

@@ -211,4 +211,4 @@ macro_rules! areas {
         }
     };
 }
-areas! { actors arith calls closures compare control faults library matching memory objects regress timing }
+areas! { actors arith calls closures compare control faults library matching memory objects processes regress timing }

@@ -52,6 +52,12 @@ well_known! {
     lt = "__lt__";
     le = "__le__";
     length = "length";
+    exit = "exit";
+    down = "down";
+    crash = "crash";
+    normal = "normal";
+    killed = "killed";
+    noproc = "noproc";
 }
 
 /// Is this the name of a magic method? Shapes remember whether they have one.

@@ -140,4 +140,6 @@ pub enum ExitReason {
     Crash(Box<Crash>),
     /// Another process ended it.
     Killed,
+    /// It was asked to end, or ended itself, with this reason.
+    Exit(String),
 }

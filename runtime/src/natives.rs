@@ -4,6 +4,7 @@ use crate::bytecode;
 use crate::error::Trap;
 use crate::heap::{Heap, OutOfMemory};
 use crate::object::Kind;
+use crate::process::Process;
 use crate::system::System;
 use crate::value::Value;
 use rustc_hash::FxHashMap;
@@ -155,6 +156,19 @@ impl NativeCx<'_> {
 pub type NativeFn =
     Arc<dyn Fn(&mut NativeCx<'_>, &[Value]) -> Result<Value, NativeError> + Send + Sync>;
 
+/// What a function that sees the running process has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Its result.
+    Value(Value),
+    /// The process must wait; the function is called again with the same arguments when it wakes.
+    /// What it waits for is in [`Process::wait`].
+    Wait,
+}
+
+/// The implementation of a library function that sees the running process.
+pub type ProcessFn = fn(&mut Process, &[Value]) -> Result<Answer, NativeError>;
+
 /// A pure function of numbers that compiled code may call directly. It gives the same bits as the
 /// implementation that values go through, and its NaNs are the canonical one.
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +196,8 @@ pub struct Effects {
 pub enum NativeBody {
     /// By the host.
     Host(NativeFn),
+    /// By the machine: it sees the running process, and may let it wait.
+    Process(ProcessFn),
     /// By bytecode, which the linker adds to the programs that refer to it.
     Bytecode(Arc<bytecode::Function>),
 }

@@ -1,13 +1,16 @@
 //! What all workers of one machine share: program, tables, settings, output.
 
 use crate::atom::AtomTable;
+use crate::heap::copy::Parcel;
 use crate::object::shape::ShapeTable;
 use crate::process::table::ProcessTable;
 use crate::program::Program;
 use crate::tier::Compiler;
+use crate::value::Pid;
+use rustc_hash::FxHashMap;
 use std::io::Write;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 /// Where processes may be preempted, and what instructions cost.
@@ -91,6 +94,8 @@ pub struct Counters {
     pub collections: AtomicU64,
     /// Messages sent.
     pub messages: AtomicU64,
+    /// References given out to monitors and timers.
+    pub references: AtomicU64,
 }
 
 /// A place for output.
@@ -106,6 +111,8 @@ pub struct System {
     pub shapes: Arc<ShapeTable>,
     /// All processes.
     pub table: ProcessTable,
+    /// Messages that timers will send, by reference.
+    pub(crate) later: Mutex<FxHashMap<u64, (Pid, Parcel)>>,
     /// Settings.
     pub config: Config,
     /// What the program prints.
@@ -127,6 +134,11 @@ impl std::fmt::Debug for System {
 }
 
 impl System {
+    pub(crate) fn lock_later(&self) -> MutexGuard<'_, FxHashMap<u64, (Pid, Parcel)>> {
+        // Nothing that can panic runs under the lock.
+        self.later.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// Writes to the program's output. A closed pipe is not an error of the program.
     pub fn print(&self, text: &str, flush: bool) {
         let mut out = self.out.lock().unwrap_or_else(|e| e.into_inner());
@@ -152,6 +164,11 @@ impl System {
         if self.config.debug {
             self.report(&format!("[VM] {}", text()));
         }
+    }
+
+    /// A number that no other reference of this run has.
+    pub(crate) fn new_reference(&self) -> u64 {
+        self.counters.references.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Nanoseconds since the machine started.

@@ -151,6 +151,7 @@ pub fn run(
         atoms: linked.atoms.clone(),
         shapes: linked.shapes.clone(),
         table: Default::default(),
+        later: Default::default(),
         config,
         out: outputs.out,
         err: outputs.err,

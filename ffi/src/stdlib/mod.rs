@@ -14,6 +14,7 @@ pub(crate) fn register(registry: &mut Registry) {
     math::classic(registry);
     string::classic(registry);
     io::classic(registry);
+    ion_runtime::process::library::library().into_iter().for_each(|def| registry.add(def));
 }
 
 /// Bytes that a native reads or writes for one reduction.

@@ -168,6 +168,10 @@ fn report(run: &Run, print_result: bool, line: &LineState) -> Result<(), Failure
             status,
             ..Failure::new("the main process was killed by another process")
         }),
+        MainEnd::Failed(ExitReason::Exit(reason)) => Err(Failure {
+            status,
+            ..Failure::new(format!("the main process ended with the reason {reason}"))
+        }),
         MainEnd::Failed(_) => Err(Failure::silent(status)),
         MainEnd::Deadlock(waiting) => {
             report_deadlock(waiting);

@@ -81,6 +81,7 @@ impl Ran {
             MainEnd::Result(text) => text.clone(),
             MainEnd::Failed(ExitReason::Crash(crash)) => format!("crash {}", crash.trap),
             MainEnd::Failed(ExitReason::Killed) => "killed".to_owned(),
+            MainEnd::Failed(ExitReason::Exit(reason)) => format!("reason {reason}"),
             MainEnd::Failed(ExitReason::Normal) => "normal".to_owned(),
             MainEnd::Deadlock(_) => "deadlock".to_owned(),
         }

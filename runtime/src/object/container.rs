@@ -1,7 +1,9 @@
 //! Tuples, arrays and complex numbers.
 
 use crate::heap::header;
-use crate::heap::{Heap, OutOfMemory, offset, read_word, tag, values, write_value, write_word};
+use crate::heap::{
+    Heap, OutOfMemory, Space, offset, read_word, tag, values, write_value, write_word,
+};
 use crate::value::Value;
 
 /// The parts of a Complex.
@@ -42,6 +44,13 @@ fn fill(object: *mut u8, offset: usize, elements: &[Value]) {
     for (i, element) in elements.iter().enumerate() {
         write_value(object, offset + 8 * i, *element);
     }
+}
+
+/// A new Tuple in a space that is not a heap yet; the elements are in it already.
+pub(crate) fn tuple_in_space(space: &mut Space, elements: &[Value]) -> Value {
+    let object = space.alloc(tag::TUPLE, elements.len() as u32, (8 + 8 * elements.len()).max(16));
+    fill(object, offset::TUPLE_ELEMENTS, elements);
+    Value::pointer(object)
 }
 
 impl Heap {

@@ -8,7 +8,9 @@ use crate::error::Trap;
 use crate::heap::Space;
 use crate::heap::copy::{Parcel, copy_into};
 use crate::object::closure;
+use crate::process::signal::Bonds;
 use crate::process::{Process, Wait, memory};
+use crate::sched::worker::Alarm;
 use crate::value::{Pid, Value};
 use std::sync::atomic::Ordering;
 
@@ -29,13 +31,19 @@ pub fn spawn(process: &mut Process, function: Value, args: &[Value]) -> Result<V
         system.warn(&format!("process {}: spawn of {shown}, which is no function", process.number));
         return Ok(Value::UNDEFINED);
     }
-    let child = create(process, function, args)?;
+    let child = create(process, function, args, None)?;
     process.worker().enqueue(child);
     Ok(Value::pid(child))
 }
 
-/// A new process whose first frame calls `function`, a function value, with copies of `args`.
-fn create(process: &mut Process, function: Value, args: &[Value]) -> Result<Pid, Trap> {
+/// A new process, not in a queue yet, whose first frame calls `function`, a function value, with copies
+/// of `args`. `bonds` is what it is bound to from the start.
+pub(crate) fn create(
+    process: &mut Process,
+    function: Value,
+    args: &[Value],
+    bonds: Option<Box<Bonds>>,
+) -> Result<Pid, Trap> {
     let system = process.system();
     let limit = system.config.max_processes;
     let Some(pid) = system.table.allocate(limit) else {
@@ -65,6 +73,7 @@ fn create(process: &mut Process, function: Value, args: &[Value]) -> Result<Pid,
         }
     }
     child.heap.space.adopt(space);
+    child.bonds = bonds;
     if system.program.linked_numbers.contains(&number) {
         system.table.remember_number(number, pid);
     }
@@ -77,35 +86,33 @@ fn create(process: &mut Process, function: Value, args: &[Value]) -> Result<Pid,
 pub fn send(process: &mut Process, to: Value, message: Value) {
     let Some(pid) = to.as_pid() else { return };
     let system = process.system();
-    let Some(slot) = system.table.slot(pid) else { return };
     system.trace(|| {
         let shown = crate::print::to_text(system, message);
         format!("process {} sends {shown}", process.number)
     });
-    if slot.outer.push(pid.generation, Parcel::copy(message)).is_ok() {
-        let sent = &process.worker().messages;
-        sent.set(sent.get() + 1);
-        if slot.wake() {
-            process.worker().enqueue(pid);
-        }
-    }
+    process.worker().send(pid, Parcel::copy(message));
 }
 
 /// The next message, its memory taken over by the process.
 #[inline]
 fn next_message(process: &mut Process) -> Option<Value> {
-    let slot = process.system().table.slot(process.pid)?;
-    let parcel = process.mailbox.receive(&slot.outer, process.pid.generation)?;
-    if !parcel.space.is_empty() {
-        process.heap.space.adopt(parcel.space);
-        process.heap.check_threshold();
+    if process.mailbox.is_empty() {
+        process.fetch();
     }
+    if process.bonds.is_some() {
+        process.rewind();
+        if process.exits() {
+            return None;
+        }
+    }
+    let parcel = process.mailbox.receive(&process.worker().pool)?;
+    let parcel = process.accept(parcel);
     let system = process.system();
     system.trace(|| {
-        let shown = crate::print::to_text(system, parcel.value);
+        let shown = crate::print::to_text(system, parcel);
         format!("process {} receives {shown}", process.number)
     });
-    Some(parcel.value)
+    Some(parcel)
 }
 
 /// RECEIVE.
@@ -141,19 +148,23 @@ pub fn receive_timeout(
     let Some(milliseconds) = timeout.as_number() else {
         return Err(Trap::BadTimeout { kind: timeout.kind() });
     };
-    // A saturating cast: negative and NaN give 0.
-    let whole = milliseconds as u64;
-    if whole == 0 {
-        return Ok(Ok(None));
-    }
-    let worker = process.worker();
-    let deadline = whole.checked_mul(1_000_000).and_then(|wait| worker.now().checked_add(wait));
-    let seq = match deadline {
-        Some(deadline) => worker.add_timer(deadline, process.pid),
-        None => 0,
-    };
+    let Some(deadline) = deadline(process, milliseconds) else { return Ok(Ok(None)) };
+    let seq = arm(process, deadline);
     process.wait = Wait::Timer { deadline, seq };
     Ok(Err(()))
+}
+
+/// When a wait of so many milliseconds ends: on the system's clock, or never; `None`: at once.
+pub(crate) fn deadline(process: &Process, milliseconds: f64) -> Option<Option<u64>> {
+    // A saturating cast: negative and NaN give 0.
+    let whole = milliseconds as u64;
+    let now = || process.worker().now();
+    (whole != 0).then(|| whole.checked_mul(1_000_000).and_then(|wait| now().checked_add(wait)))
+}
+
+/// Starts a timer that wakes the process at `deadline`, if there is one.
+pub(crate) fn arm(process: &Process, deadline: Option<u64>) -> u64 {
+    deadline.map_or(0, |deadline| process.worker().add_timer(deadline, Alarm::Wake(process.pid)))
 }
 
 /// LINK: the result of process `number`.
@@ -185,9 +196,7 @@ fn take_result(process: &mut Process, target: Pid) -> Option<Value> {
             Parcel::copy(kept.value)
         })
     })?;
-    process.heap.space.adopt(parcel.space);
-    process.heap.check_threshold();
-    Some(parcel.value)
+    Some(process.accept(parcel))
 }
 
 /// SELECT and, with `kill`, SELECT_WITH_KILL: the result of the first of `candidates` that has ended.

@@ -4,7 +4,7 @@ use super::{CALL, Cont, find_magic};
 use crate::atom::known;
 use crate::error::Trap;
 use crate::heap::OutOfMemory;
-use crate::natives::{NativeBody, NativeCx, NativeError};
+use crate::natives::{Answer, NativeBody, NativeCx, NativeError};
 use crate::object::closure;
 use crate::object::closure::Callee;
 use crate::process::stack::FrameHeader;
@@ -109,7 +109,19 @@ pub(crate) fn start(
             Ok(Started::Pushed)
         }
         Target::Native(id) => match first_magic_text(process, id, args, 0) {
-            None => native(process, id, args).map(Started::Done),
+            None => {
+                if !blocks(process, id)
+                    && let Answer::Value(value) = native(process, id, args)?
+                {
+                    return Ok(Started::Done(value));
+                }
+                // Called (again) once the frame is on the stack.
+                let bound = process.stack_bound();
+                let stack = records.unwrap_or(&mut process.stack);
+                let pushed = push_native(stack, id, args, 0, 0, bound);
+                memory(process, pushed)?;
+                Ok(Started::Pushed)
+            }
             Some((at, method)) => {
                 push_text_call(process, records, id, args, at, method)?;
                 Ok(Started::Pushed)
@@ -147,27 +159,36 @@ fn push_text_call(
     let (program, bound) = (process.program(), process.stack_bound());
     let Target::Bytecode(callee_id, callee) = target(process, method, args[at])? else {
         // A library function as `__str__` would see the object itself again: show it plainly.
-        let pushed = push_native(records.unwrap_or(&mut process.stack), id, args, at, bound);
+        let stack = records.unwrap_or(&mut process.stack);
+        let pushed = push_native(stack, id, args, at, at as u32 + 1, bound);
         return memory(process, pushed);
     };
     let captures = callee.captures.iter().copied();
     let pushed = match records {
-        None => push_native(&mut process.stack, id, args, at, bound).and_then(|()| {
-            push_frame(&mut process.stack, program, bound, callee_id, callee.this, captures)
-        }),
+        None => {
+            push_native(&mut process.stack, id, args, at, at as u32 + 1, bound).and_then(|()| {
+                push_frame(&mut process.stack, program, bound, callee_id, callee.this, captures)
+            })
+        }
         Some(records) => push_frame(records, program, bound, callee_id, callee.this, captures)
-            .and_then(|()| push_native(records, id, args, at, bound)),
+            .and_then(|()| push_native(records, id, args, at, at as u32 + 1, bound)),
     };
     memory(process, pushed)
 }
 
-/// A native frame: its registers are the arguments; `dst` is the one being converted, and `pc` is
+/// Must the function run on a thread of its own?
+fn blocks(process: &Process, id: NativeId) -> bool {
+    process.program().native(id).def.as_ref().is_some_and(|def| def.effects.blocks)
+}
+
+/// A native frame: its registers are the arguments; `at` is the one being converted, and `pc` is
 /// where the search for the next goes on.
 fn push_native(
     stack: &mut Stack,
     id: NativeId,
     args: &[Value],
     at: usize,
+    pc: u32,
     bound: usize,
 ) -> Result<(), OutOfMemory> {
     if !stack.reserve(args.len() + HEADER_WORDS, bound) {
@@ -175,7 +196,7 @@ fn push_native(
     }
     let header = FrameHeader {
         function: id.0 | NATIVE_FRAME,
-        pc: at as u32 + 1,
+        pc,
         dst: at as u16,
         cont: Cont::Store as u8,
         words: args.len() as u32,
@@ -184,20 +205,40 @@ fn push_native(
     Ok(())
 }
 
-/// Goes on with the native frame on top of the stack. `Some` is the result of the library
-/// function, whose frame is gone then.
-pub(crate) fn resume_native(process: &mut Process) -> Result<Option<Value>, Trap> {
-    let Some(header) = process.stack.top() else { return Ok(None) };
+/// What became of a native frame.
+#[derive(Debug)]
+pub(crate) enum Resumed {
+    /// The result of the library function, whose frame is gone.
+    Done(Value),
+    /// A call was pushed whose result it waits for.
+    Pushed,
+    /// The process must wait.
+    Wait,
+    /// The library function must run on a thread of its own.
+    Blocking,
+}
+
+/// Goes on with the native frame on top of the stack. `own_thread`: this is one on which functions
+/// may block.
+pub(crate) fn resume_native(process: &mut Process, own_thread: bool) -> Result<Resumed, Trap> {
+    let Some(header) = process.stack.top() else { return Ok(Resumed::Pushed) };
     let id = NativeId(header.function & !NATIVE_FRAME);
     let args = process.stack.top_registers().to_vec();
     if let Some((at, method)) = first_magic_text(process, id, &args, header.pc as usize) {
         process.stack.pop();
         push_text_call(process, None, id, &args, at, method)?;
-        return Ok(None);
+        return Ok(Resumed::Pushed);
     }
-    let result = native(process, id, &args)?;
-    process.stack.pop();
-    Ok(Some(result))
+    if !own_thread && blocks(process, id) {
+        return Ok(Resumed::Blocking);
+    }
+    Ok(match native(process, id, &args)? {
+        Answer::Wait => Resumed::Wait,
+        Answer::Value(result) => {
+            process.stack.pop();
+            Resumed::Done(result)
+        }
+    })
 }
 
 /// Pushes a native frame with nothing to convert: the first frame of a process that runs a native.
@@ -207,16 +248,12 @@ pub(crate) fn push_plain_native(
     args: &[Value],
 ) -> Result<(), Trap> {
     let bound = process.stack_bound();
-    let pushed = push_native(&mut process.stack, id, args, 0, bound);
-    memory(process, pushed)?;
-    if let Some(header) = process.stack.top() {
-        process.stack.set_top(FrameHeader { pc: 0, ..header });
-    }
-    Ok(())
+    let pushed = push_native(&mut process.stack, id, args, 0, 0, bound);
+    memory(process, pushed)
 }
 
 /// Runs a library function. A failure is an atom, not a crash.
-pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Value, Trap> {
+pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Answer, Trap> {
     let system = process.system();
     let entry = process.program().native(id);
     let result = match &entry.def {
@@ -225,13 +262,7 @@ pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Val
             Err(NativeError::Count { expected: def.arity, got: args.len() })
         }
         Some(def) => {
-            let mut cx = NativeCx { system, heap: &mut process.heap, extra_cost: 0 };
-            let NativeBody::Host(call) = &def.body else {
-                unreachable!("the linker resolves library functions that are bytecode")
-            };
-            let result = catch_unwind(AssertUnwindSafe(|| call(&mut cx, args)));
-            let extra = cx.extra_cost;
-            process.heap.fuel -= extra;
+            let result = catch_unwind(AssertUnwindSafe(|| run_code(process, &def.body, args)));
             result.unwrap_or_else(|panic| {
                 let message = panic
                     .downcast_ref::<&str>()
@@ -243,10 +274,32 @@ pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Val
         }
     };
     match result {
-        Ok(value) => Ok(value),
+        Ok(answer) => Ok(answer),
         Err(NativeError::Trap(trap)) => Err(trap),
         Err(error) => {
-            Ok(Value::atom(system.atoms.intern(&format!("error:FFI call error: {error}"))))
+            let text = format!("error:FFI call error: {error}");
+            Ok(Answer::Value(Value::atom(system.atoms.intern(&text))))
+        }
+    }
+}
+
+fn run_code(
+    process: &mut Process,
+    body: &NativeBody,
+    args: &[Value],
+) -> Result<Answer, NativeError> {
+    match body {
+        NativeBody::Process(call) => call(process, args),
+        NativeBody::Bytecode(_) => {
+            unreachable!("the linker resolves library functions that are bytecode")
+        }
+        NativeBody::Host(call) => {
+            let system = process.system();
+            let mut cx = NativeCx { system, heap: &mut process.heap, extra_cost: 0 };
+            let result = call(&mut cx, args);
+            let extra = cx.extra_cost;
+            process.heap.fuel -= extra;
+            result.map(Answer::Value)
         }
     }
 }

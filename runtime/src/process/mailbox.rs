@@ -5,22 +5,98 @@
 //! *inner* list, which only it touches. A message carries its content in a space of its own, so
 //! receiving splices memory and copies nothing.
 //!
+//! Signals (see [`super::signal`]) travel in the same list, so that what one process does to another
+//! arrives in the order in which it was done. They never stay in the inner list.
+//!
 //! The outer word also holds the generation of the slot: a push to a process that has ended fails
-//! even if the slot has a new user. Nodes are heap boxes that are not shared after the exchange.
+//! even if the slot has a new user. Nodes are not shared after the exchange.
+//!
+//! **Selective receive** walks the inner list with a cursor: the message that it points to is the
+//! one being examined. A message that was looked at is *adopted*: its memory belongs to the heap of
+//! the process already, so the collector takes its value as a root until it is taken.
 //!
 //! Absent on purpose: waking the receiver (see [`crate::process::table`]), limits.
 
+use super::signal::Signal;
 use crate::heap::Space;
 use crate::heap::copy::Parcel;
 use crate::value::Value;
+use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A message on its way.
+/// A message or a signal on its way.
 #[derive(Debug)]
 pub(crate) struct Message {
     next: *mut Message,
-    parcel: Parcel,
+    /// What it is besides a message; a signal may become a message when it arrives.
+    pub(crate) signal: Option<Box<Signal>>,
+    pub(crate) parcel: Parcel,
+    /// Its memory was taken over by the receiver's heap.
+    adopted: bool,
+}
+
+/// Memory for messages that one thread keeps for reuse.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    first: Cell<*mut Message>,
+    kept: Cell<usize>,
+}
+
+/// Most messages that a pool keeps memory for.
+const MAX_KEPT: usize = 4096;
+
+impl Pool {
+    /// An empty pool.
+    pub(crate) fn new() -> Pool {
+        Pool { first: Cell::new(null_mut()), kept: Cell::new(0) }
+    }
+
+    fn take(&self, message: Message) -> *mut Message {
+        let node = self.first.get();
+        if node.is_null() {
+            return Box::into_raw(Box::new(message));
+        }
+        // SAFETY: nodes in the pool are owned by it and hold nothing but `next`.
+        unsafe {
+            self.first.set((*node).next);
+            node.write(message);
+        }
+        self.kept.set(self.kept.get() - 1);
+        node
+    }
+
+    /// Takes the content out of a node that nothing else refers to any more.
+    fn give(&self, node: *mut Message) -> Message {
+        // SAFETY: the caller owns the node; its content is moved out, so that only memory is left.
+        let message = unsafe { node.read() };
+        if self.kept.get() < MAX_KEPT {
+            // SAFETY: as above; only `next` is used while the node is in the pool.
+            unsafe { (&raw mut (*node).next).write(self.first.get()) };
+            self.first.set(node);
+            self.kept.set(self.kept.get() + 1);
+        } else {
+            free(node);
+        }
+        message
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        while !self.first.get().is_null() {
+            let node = self.first.get();
+            // SAFETY: nodes in the pool are owned by it.
+            self.first.set(unsafe { (*node).next });
+            free(node);
+        }
+    }
+}
+
+/// Frees the memory of a node whose content is gone.
+fn free(node: *mut Message) {
+    // SAFETY: nodes come from boxes; `MaybeUninit` drops nothing.
+    drop(unsafe { Box::from_raw(node.cast::<std::mem::MaybeUninit<Message>>()) });
 }
 
 const POINTER_BITS: u32 = 44;
@@ -58,16 +134,21 @@ impl Outer {
         word >> POINTER_BITS == u64::from(generation) && word & POINTER_MASK != CLOSED
     }
 
-    /// Adds a message; gives it back if the receiver has ended.
-    pub(crate) fn push(&self, generation: u32, parcel: Parcel) -> Result<(), Parcel> {
+    /// Adds a message or signal; gives it back if the receiver has ended.
+    pub(crate) fn push(
+        &self,
+        generation: u32,
+        parcel: Parcel,
+        signal: Option<Box<Signal>>,
+        pool: &Pool,
+    ) -> Result<(), Parcel> {
         let mut word = self.0.load(Ordering::Relaxed);
-        let message = Box::into_raw(Box::new(Message { next: null_mut(), parcel }));
+        let message = pool.take(Message { next: null_mut(), signal, parcel, adopted: false });
         loop {
             if word >> POINTER_BITS != u64::from(generation) || word & POINTER_MASK == CLOSED {
-                // SAFETY: the box was made above and never shared.
-                return Err(unsafe { Box::from_raw(message) }.parcel);
+                return Err(pool.give(message).parcel);
             }
-            // SAFETY: as above.
+            // SAFETY: the node is not shared before the exchange.
             unsafe { (*message).next = unpack(word) };
             let new = pack(message, generation);
             // SeqCst: pairs with the receiver's check between "I wait" and parking, so that either
@@ -84,9 +165,93 @@ impl Outer {
         unpack(self.0.load(Ordering::SeqCst)).is_null()
     }
 
-    fn take(&self, leave: u64) -> *mut Message {
+    /// Takes everything, oldest first.
+    pub(crate) fn take(&self, generation: u32) -> Chain {
+        self.exchange(pack(null_mut(), generation))
+    }
+
+    /// Takes everything, oldest first, and takes no more messages.
+    pub(crate) fn close(&self, generation: u32) -> Chain {
+        self.exchange(CLOSED | u64::from(generation) << POINTER_BITS)
+    }
+
+    fn exchange(&self, leave: u64) -> Chain {
         let word = self.0.swap(leave, Ordering::SeqCst);
-        if word & POINTER_MASK == CLOSED { null_mut() } else { unpack(word) }
+        let newest = if word & POINTER_MASK == CLOSED { null_mut() } else { unpack(word) };
+        let mut chain = Chain { first: null_mut(), last: newest, len: 0, signals: false };
+        let mut message = newest;
+        while !message.is_null() {
+            // SAFETY: the exchange made this thread the owner of the whole list.
+            unsafe {
+                let next = (*message).next;
+                (*message).next = chain.first;
+                chain.signals |= (*message).signal.is_some();
+                chain.first = message;
+                message = next;
+            }
+            chain.len += 1;
+        }
+        chain
+    }
+}
+
+/// Messages and signals that one thread owns, oldest first.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    first: *mut Message,
+    last: *mut Message,
+    len: u32,
+    /// Is there a signal among them?
+    pub(crate) signals: bool,
+}
+
+impl Chain {
+    /// The oldest one, taken out.
+    pub(crate) fn next(&mut self) -> Option<Node> {
+        let message = self.first;
+        if message.is_null() {
+            return None;
+        }
+        // SAFETY: the chain is owned.
+        self.first = unsafe { (*message).next };
+        if self.first.is_null() {
+            self.last = null_mut();
+        }
+        self.len -= 1;
+        Some(Node(message))
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        while let Some(node) = self.next() {
+            drop(node);
+        }
+    }
+}
+
+/// One message or signal that is in no list.
+#[derive(Debug)]
+pub(crate) struct Node(*mut Message);
+
+impl Node {
+    /// Takes the signal out: what is left is a message.
+    pub(crate) fn take_signal(&mut self) -> Option<Box<Signal>> {
+        // SAFETY: the node is owned.
+        unsafe { (*self.0).signal.take() }
+    }
+
+    /// Its content.
+    pub(crate) fn parcel(&self) -> &Parcel {
+        // SAFETY: the node is owned.
+        unsafe { &(*self.0).parcel }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // SAFETY: the node is owned and came from a box.
+        drop(unsafe { Box::from_raw(self.0) });
     }
 }
 
@@ -97,6 +262,23 @@ pub(crate) struct Mailbox {
     last: *mut Message,
     /// Messages in the inner list.
     len: u32,
+    /// How many of them are adopted.
+    adopted: u32,
+}
+
+/// Where a selective receive is in the inner list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    /// The message being examined; null: none has been yet.
+    at: *mut Message,
+    /// The one before it; null: it is the first.
+    before: *mut Message,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Cursor { at: null_mut(), before: null_mut() }
+    }
 }
 
 // SAFETY: the list is owned; messages are plain memory.
@@ -104,81 +286,142 @@ unsafe impl Send for Mailbox {}
 
 impl Mailbox {
     pub(crate) fn new() -> Mailbox {
-        Mailbox { first: null_mut(), last: null_mut(), len: 0 }
+        Mailbox { first: null_mut(), last: null_mut(), len: 0, adopted: 0 }
     }
 
-    /// Moves everything from the outer list behind the inner one.
-    fn refill(&mut self, outer: &Outer, generation: u32) {
-        let mut newest = outer.take(pack(null_mut(), generation));
-        let last = newest;
-        let mut chain = null_mut();
-        let mut count = 0;
-        while !newest.is_null() {
-            // SAFETY: the exchange in `take` made this thread the owner of the whole list.
-            unsafe {
-                let next = (*newest).next;
-                (*newest).next = chain;
-                chain = newest;
-                newest = next;
-            }
-            count += 1;
-        }
-        // `chain` is the oldest now, and the former head is the newest.
-        if chain.is_null() {
+    /// Messages in it.
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Is there nothing in it?
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// Adds messages, none of which is a signal.
+    pub(crate) fn append(&mut self, mut chain: Chain) {
+        if chain.first.is_null() {
             return;
         }
         if self.last.is_null() {
-            self.first = chain;
+            self.first = chain.first;
         } else {
             // SAFETY: the inner list is owned.
-            unsafe { (*self.last).next = chain };
+            unsafe { (*self.last).next = chain.first };
         }
-        self.last = last;
-        self.len += count;
+        self.last = chain.last;
+        self.len += chain.len;
+        chain.first = null_mut();
+    }
+
+    /// Adds one message.
+    pub(crate) fn push(&mut self, node: Node) {
+        let message = node.0;
+        std::mem::forget(node);
+        // SAFETY: the node is owned and in no list.
+        unsafe { (*message).next = null_mut() };
+        self.append(Chain { first: message, last: message, len: 1, signals: false });
     }
 
     /// Takes the oldest message.
-    pub(crate) fn receive(&mut self, outer: &Outer, generation: u32) -> Option<Parcel> {
-        if self.first.is_null() {
-            if outer.is_empty() {
-                return None;
-            }
-            self.refill(outer, generation);
+    #[inline]
+    pub(crate) fn receive(&mut self, pool: &Pool) -> Option<Parcel> {
+        if self.first.is_null() { None } else { self.remove(null_mut(), self.first, pool) }
+    }
+
+    /// Takes out the message behind `before`.
+    fn remove(
+        &mut self,
+        before: *mut Message,
+        message: *mut Message,
+        pool: &Pool,
+    ) -> Option<Parcel> {
+        let taken = pool.give(message);
+        if before.is_null() {
+            self.first = taken.next;
+        } else {
+            // SAFETY: the inner list is owned, and `before` is in it.
+            unsafe { (*before).next = taken.next };
         }
-        let message = self.first;
-        if message.is_null() {
-            return None;
-        }
-        // SAFETY: the inner list is owned; the box is freed once.
-        let message = unsafe { Box::from_raw(message) };
-        self.first = message.next;
-        if self.first.is_null() {
-            self.last = null_mut();
+        if taken.next.is_null() {
+            self.last = before;
         }
         self.len -= 1;
-        Some(message.parcel)
+        self.adopted -= u32::from(taken.adopted);
+        Some(taken.parcel)
     }
 
-    /// Stops taking messages and drops those that are there.
-    pub(crate) fn close(&mut self, outer: &Outer, generation: u32) {
-        let closed = CLOSED | u64::from(generation) << POINTER_BITS;
-        let mut message = outer.take(closed);
-        while !message.is_null() {
-            // SAFETY: the exchange made this thread the owner of the whole list.
-            let next = unsafe { Box::from_raw(message) }.next;
-            message = next;
+    /// Moves the cursor to the next message; false if there is none yet.
+    pub(crate) fn advance(&self, cursor: &mut Cursor) -> bool {
+        let next = match cursor.at.is_null() {
+            true => self.first,
+            // SAFETY: the cursor is in the inner list, which is owned.
+            false => unsafe { (*cursor.at).next },
+        };
+        if next.is_null() {
+            return false;
         }
-        self.clear();
+        *cursor = Cursor { before: cursor.at, at: next };
+        true
     }
 
-    fn clear(&mut self) {
-        while !self.first.is_null() {
-            // SAFETY: the inner list is owned; each box is freed once.
-            let message = unsafe { Box::from_raw(self.first) };
-            self.first = message.next;
+    /// The message at the cursor; its memory, if it has not been taken yet, goes to `adopt`.
+    pub(crate) fn examine(&mut self, cursor: Cursor, adopt: impl FnOnce(Space)) -> Option<Value> {
+        if cursor.at.is_null() {
+            return None;
         }
-        self.last = null_mut();
-        self.len = 0;
+        // SAFETY: the cursor is in the inner list, which is owned.
+        let message = unsafe { &mut *cursor.at };
+        if !message.adopted && !message.parcel.space.is_empty() {
+            message.adopted = true;
+            self.adopted += 1;
+            adopt(std::mem::take(&mut message.parcel.space));
+        }
+        Some(message.parcel.value)
+    }
+
+    /// Takes out the message at the cursor.
+    pub(crate) fn take(&mut self, cursor: Cursor, pool: &Pool) -> Option<Parcel> {
+        if cursor.at.is_null() { None } else { self.remove(cursor.before, cursor.at, pool) }
+    }
+
+    /// Takes out the first message whose value `wanted` takes, which must not be at a cursor.
+    pub(crate) fn take_first(
+        &mut self,
+        pool: &Pool,
+        wanted: impl Fn(Value) -> bool,
+    ) -> Option<Parcel> {
+        let mut cursor = Cursor::default();
+        while self.advance(&mut cursor) {
+            // SAFETY: the cursor is in the inner list, which is owned.
+            if wanted(unsafe { (*cursor.at).parcel.value }) {
+                return self.take(cursor, pool);
+            }
+        }
+        None
+    }
+
+    /// Calls `visit` on the values that live in the heap of the process.
+    pub(crate) fn visit_adopted(&mut self, visit: &mut dyn FnMut(&mut Value)) {
+        let (mut left, mut message) = (self.adopted, self.first);
+        while left > 0 && !message.is_null() {
+            // SAFETY: the inner list is owned.
+            let node = unsafe { &mut *message };
+            if node.adopted {
+                visit(&mut node.parcel.value);
+                left -= 1;
+            }
+            message = node.next;
+        }
+    }
+
+    /// Drops all messages.
+    pub(crate) fn clear(&mut self) {
+        let all = Chain { first: self.first, last: self.last, len: self.len, signals: false };
+        (self.first, self.last, self.len, self.adopted) = (null_mut(), null_mut(), 0, 0);
+        drop(all);
     }
 }
 
@@ -197,25 +440,62 @@ pub(crate) fn immediate(value: Value) -> Parcel {
 mod tests {
     use super::*;
 
+    struct Whole {
+        outer: Outer,
+        mailbox: Mailbox,
+        pool: Pool,
+    }
+
+    impl Whole {
+        fn new(generation: u32) -> Whole {
+            let outer = Outer::closed();
+            outer.open(generation);
+            Whole { outer, mailbox: Mailbox::new(), pool: Pool::new() }
+        }
+
+        fn push(&self, generation: u32, number: u32) -> bool {
+            let parcel = immediate(Value::number(f64::from(number)));
+            self.outer.push(generation, parcel, None, &self.pool).is_ok()
+        }
+
+        fn receive(&mut self) -> Option<u32> {
+            self.mailbox.append(self.outer.take(3));
+            Some(self.mailbox.receive(&self.pool)?.value.as_number()? as u32)
+        }
+    }
+
     #[test]
     fn order_is_kept_and_generations_are_told_apart() {
-        let outer = Outer::closed();
-        let mut mailbox = Mailbox::new();
-        assert!(outer.push(3, immediate(Value::UNIT)).is_err());
-        outer.open(3);
-        for i in 0..5 {
-            outer.push(3, immediate(Value::number(f64::from(i)))).unwrap();
-        }
-        assert!(outer.push(4, immediate(Value::UNIT)).is_err());
-        assert_eq!(mailbox.receive(&outer, 3).unwrap().value, Value::number(0.0));
-        outer.push(3, immediate(Value::number(5.0))).unwrap();
+        let mut all = Whole::new(3);
+        assert!((0..5).all(|i| all.push(3, i)));
+        assert!(!all.push(4, 9));
+        assert_eq!(all.receive(), Some(0));
+        assert!(all.push(3, 5));
         for i in 1..6 {
-            let got = mailbox.receive(&outer, 3).unwrap().value;
-            assert_eq!(got, Value::number(f64::from(i)));
+            assert_eq!(all.receive(), Some(i));
         }
-        assert!(mailbox.receive(&outer, 3).is_none());
-        outer.push(3, immediate(Value::UNIT)).unwrap();
-        mailbox.close(&outer, 3);
-        assert!(!outer.is_open(3) && outer.push(3, immediate(Value::UNIT)).is_err());
+        assert_eq!(all.receive(), None);
+        assert!(all.push(3, 6));
+        drop(all.outer.close(3));
+        assert!(!all.outer.is_open(3) && !all.push(3, 7));
+    }
+
+    #[test]
+    fn a_cursor_passes_over_messages_and_takes_one_from_the_middle() {
+        let mut all = Whole::new(3);
+        assert!((0..4).all(|i| all.push(3, i)));
+        all.mailbox.append(all.outer.take(3));
+        let mut cursor = Cursor::default();
+        for i in 0..3 {
+            assert!(all.mailbox.advance(&mut cursor));
+            let seen = all.mailbox.examine(cursor, drop);
+            assert_eq!(seen, Some(Value::number(f64::from(i))));
+        }
+        let taken = all.mailbox.take(cursor, &all.pool).map(|parcel| parcel.value);
+        assert_eq!(taken, Some(Value::number(2.0)));
+        let last = all.mailbox.take_first(&all.pool, |value| value == Value::number(3.0));
+        assert!(last.is_some() && all.push(3, 9));
+        assert_eq!([all.receive(), all.receive(), all.receive()], [Some(0), Some(1), Some(9)]);
+        assert_eq!(all.receive(), None);
     }
 }

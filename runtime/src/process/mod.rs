@@ -1,6 +1,9 @@
 //! One process: its heap, its stack of frame records, its mailbox, what it waits for.
 
+pub mod library;
 pub(crate) mod mailbox;
+mod names;
+pub(crate) mod signal;
 pub mod stack;
 pub mod table;
 
@@ -13,6 +16,7 @@ use crate::sched::worker::Worker;
 use crate::system::System;
 use crate::value::{Pid, Value};
 use mailbox::Mailbox;
+use signal::Bonds;
 use stack::{FrameHeader, NATIVE_FRAME, Stack};
 
 /// Reductions that compiled code may use before the worker looks: bounds the depth of native calls.
@@ -31,6 +35,13 @@ pub enum Wait {
         /// Nanoseconds on the system's clock, or `None` for ever.
         deadline: Option<u64>,
         /// Which timer, for the worker that armed it.
+        seq: u64,
+    },
+    /// The timer alone; the same fields.
+    Sleep {
+        /// As in `Timer`.
+        deadline: Option<u64>,
+        /// As in `Timer`.
         seq: u64,
     },
     /// The end of one of these processes.
@@ -54,6 +65,8 @@ pub struct Process {
     /// Suspended calls.
     pub stack: Stack,
     pub(crate) mailbox: Mailbox,
+    /// Links, monitors and more; none for most processes.
+    pub(crate) bonds: Option<Box<Bonds>>,
     /// Its handle.
     pub pid: Pid,
     /// Its number, from 1 in order of spawning.
@@ -88,6 +101,7 @@ impl Process {
             stack_limit: 0,
             stack: Stack::new(),
             mailbox: Mailbox::new(),
+            bonds: None,
             pid,
             number,
             reductions: 0,
@@ -171,6 +185,11 @@ impl Process {
         Ok(Safepoint::Continue)
     }
 
+    /// Bytes that it keeps.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Process>() + self.heap.space.used() + self.stack.bytes()
+    }
+
     /// Does the process keep more alive than it may? All engines ask at the same places: safepoints that
     /// have run out of reductions, and the ends of slices.
     pub(crate) fn check_memory(&mut self) -> Result<(), Trap> {
@@ -192,7 +211,8 @@ impl Process {
     /// Collects, with the frame records as roots.
     pub(crate) fn collect(&mut self) {
         let program = self.program();
-        let mut roots = FrameRoots { stack: &mut self.stack, program };
+        let mailbox = &mut self.mailbox;
+        let mut roots = ProcessRoots { stack: &mut self.stack, mailbox, program };
         self.heap.collect(&mut roots);
     }
 
@@ -211,6 +231,16 @@ impl Process {
         {
             self.stack.top_registers()[usize::from(header.dst)] = result;
         }
+    }
+
+    /// Takes over the memory of a message; gives its value.
+    #[inline]
+    pub(crate) fn accept(&mut self, parcel: crate::heap::copy::Parcel) -> Value {
+        if !parcel.space.is_empty() {
+            self.heap.space.adopt(parcel.space);
+            self.heap.check_threshold();
+        }
+        parcel.value
     }
 
     /// The crash report for a trap with the frames as they are now.
@@ -254,15 +284,17 @@ pub(crate) fn fill_registers(
     registers[usize::from(layout.first_cell)..].fill(Value::ABSENT);
 }
 
-/// The registers of all frame records; dead ones are forgotten.
-struct FrameRoots<'a> {
+/// The registers of all frame records, of which dead ones are forgotten, and messages in the heap.
+struct ProcessRoots<'a> {
     stack: &'a mut Stack,
+    mailbox: &'a mut Mailbox,
     program: &'a Program,
 }
 
-impl Roots for FrameRoots<'_> {
+impl Roots for ProcessRoots<'_> {
     fn visit_roots(&mut self, visit: &mut dyn FnMut(&mut Value)) {
         let program = self.program;
+        self.mailbox.visit_adopted(visit);
         self.stack.for_each_record(|header, registers, newest| {
             let body = match header.function & NATIVE_FRAME {
                 0 => program.function(FuncId(header.function)).bytecode(),

@@ -13,13 +13,15 @@
 //! | RUNNING | RUNNABLE | its worker, which then queues it |
 //! | RUNNING | WAITING | its worker; it then looks once more for what it waits for |
 //! | WAITING | RUNNABLE | whoever wakes it, exactly one, which then queues it |
+//! | WAITING | RUNNING | who looks at it, and puts it back like its worker |
 //! | RUNNING | FREE | its worker, when the process has ended |
 
 use super::Process;
-use super::mailbox::{Mailbox, Outer};
+use super::mailbox::{Chain, Outer};
+use super::names::Names;
 use crate::append_vec::AppendVec;
 use crate::heap::copy::Parcel;
-use crate::value::Pid;
+use crate::value::{Atom, Pid};
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -45,6 +47,11 @@ pub struct Slot {
     generation: AtomicU32,
     /// Another process has ended this one; its worker sees it before the next step.
     kill: AtomicBool,
+    /// There may be signals in the outer list. Set behind each push of one; the worker takes it back
+    /// before it looks, at the start of a slice.
+    signalled: AtomicBool,
+    /// The process has, or had, a name.
+    named: AtomicBool,
     process: UnsafeCell<Option<Box<Process>>>,
 }
 
@@ -62,6 +69,25 @@ impl Slot {
         unsafe { (*self.process.get()).take() }
     }
 
+    /// Takes out a process that waits, to look at it. The caller puts it back.
+    pub(crate) fn take_waiting(&self) -> Option<Box<Process>> {
+        self.state
+            .compare_exchange(WAITING, RUNNING, Ordering::SeqCst, Ordering::Relaxed)
+            .ok()
+            // SAFETY: the exchange gives this thread the right to the process (state protocol).
+            .and_then(|_| unsafe { (*self.process.get()).take() })
+    }
+
+    /// What the process does.
+    pub(crate) fn status(&self) -> &'static str {
+        match self.state.load(Ordering::Relaxed) {
+            RUNNABLE => "runnable",
+            RUNNING => "running",
+            WAITING => "waiting",
+            _ => "ended",
+        }
+    }
+
     /// Puts the process back and says that it is runnable. The caller then queues it.
     pub(crate) fn put_runnable(&self, process: Box<Process>) {
         // SAFETY: the caller ran the process, so it owns the slot's content.
@@ -75,7 +101,8 @@ impl Slot {
         unsafe { *self.process.get() = Some(process) };
         // SeqCst: pairs with the push in the mailbox and with `wake`.
         self.state.store(WAITING, Ordering::SeqCst);
-        (ready() || self.kill.load(Ordering::SeqCst)) && self.wake()
+        let flagged = self.kill.load(Ordering::SeqCst) || self.signalled.load(Ordering::SeqCst);
+        (flagged || ready()) && self.wake()
     }
 
     /// From waiting to runnable. True if this call did it: then the caller queues the process.
@@ -90,6 +117,18 @@ impl Slot {
     /// Has another process asked to end it?
     pub(crate) fn killed(&self) -> bool {
         self.kill.load(Ordering::Relaxed)
+    }
+
+    /// Says that a signal was pushed. The caller then wakes the process.
+    pub(crate) fn signal(&self) {
+        // SeqCst: pairs with the look in `put_waiting`.
+        self.signalled.store(true, Ordering::SeqCst);
+    }
+
+    /// Were signals pushed since the last look?
+    #[inline]
+    pub(crate) fn take_signalled(&self) -> bool {
+        self.signalled.load(Ordering::Relaxed) && self.signalled.swap(false, Ordering::SeqCst)
     }
 
     /// The process, for reports while no worker runs.
@@ -114,6 +153,8 @@ pub struct ProcessTable {
     free: Mutex<VecDeque<u32>>,
     live: AtomicU32,
     ends: Mutex<Ends>,
+    /// Names of processes.
+    pub(crate) names: Names,
     /// Handles of processes whose numbers appear in LINK instructions.
     linked: Mutex<rustc_hash::FxHashMap<u64, Pid>>,
 }
@@ -150,6 +191,8 @@ impl ProcessTable {
                 state: AtomicU32::new(FREE),
                 generation: AtomicU32::new(0),
                 kill: AtomicBool::new(false),
+                signalled: AtomicBool::new(false),
+                named: AtomicBool::new(false),
                 process: UnsafeCell::new(None),
             }) as u32
         });
@@ -162,6 +205,8 @@ impl ProcessTable {
         let pid = process.pid;
         if let Some(slot) = self.slot(pid) {
             slot.kill.store(false, Ordering::Relaxed);
+            slot.signalled.store(false, Ordering::Relaxed);
+            slot.named.store(false, Ordering::Relaxed);
             slot.outer.open(pid.generation);
             slot.put_runnable(process);
         }
@@ -183,24 +228,53 @@ impl ProcessTable {
         }
     }
 
-    /// Takes an ended process out of the table. Returns who waited for the end.
-    pub(crate) fn end(&self, pid: Pid, mailbox: &mut Mailbox, result: Option<Parcel>) -> Vec<Pid> {
-        let Some(slot) = self.slot(pid) else { return Vec::new() };
-        let waiters = {
+    /// Takes an ended process out of the table. Returns who waited for the end, and what was still in
+    /// the outer list.
+    pub(crate) fn end(&self, pid: Pid, result: Option<Parcel>) -> Option<(Vec<Pid>, Chain)> {
+        let slot = self.slot(pid)?;
+        let (waiters, late) = {
             // Under the lock, so that who registers to wait sees either the end or its waking.
             let mut ends = lock(&self.ends);
-            mailbox.close(&slot.outer, pid.generation);
+            let late = slot.outer.close(pid.generation);
             if let Some(result) = result {
                 ends.results.insert(pid, result);
             }
-            ends.waiters.remove(&pid).unwrap_or_default()
+            (ends.waiters.remove(&pid).unwrap_or_default(), late)
         };
+        if slot.named.load(Ordering::SeqCst) {
+            self.names.forget(pid);
+        }
         slot.state.store(FREE, Ordering::Relaxed);
         // Generations have 20 bits, see `Pid`.
         slot.generation.store((pid.generation + 1) & 0xF_FFFF, Ordering::Release);
         self.live.fetch_sub(1, Ordering::Relaxed);
         lock(&self.free).push_back(pid.slot);
-        waiters
+        Some((waiters, late))
+    }
+
+    /// Gives a living process a name. False if it has one, the name is taken, or the process has ended.
+    pub(crate) fn register(&self, name: Atom, pid: Pid) -> bool {
+        let Some(slot) = self.slot(pid) else { return false };
+        if !self.names.add(name, pid) {
+            return false;
+        }
+        // SeqCst: pairs with `end`, which closes the mailbox and then looks at the flag: either it
+        // sees the flag, or this sees that the mailbox is closed.
+        slot.named.store(true, Ordering::SeqCst);
+        let alive = self.is_alive(pid);
+        if !alive {
+            self.names.forget(pid);
+        }
+        alive
+    }
+
+    /// The living processes.
+    pub(crate) fn pids(&self) -> Vec<Pid> {
+        let handles = (0..self.slots.len()).filter_map(|index| {
+            let generation = self.slots.get(index)?.generation.load(Ordering::Acquire);
+            Some(Pid { slot: index as u32, generation })
+        });
+        handles.filter(|pid| self.is_alive(*pid)).collect()
     }
 
     /// If `target` has ended, a copy of its result through `with`; otherwise `waiter` is told of its end.

@@ -10,8 +10,12 @@ use crate::heap::copy::Parcel;
 use crate::helpers::{HELPERS, HelperTable};
 use crate::interp::code::CodeBlock;
 use crate::interp::{self, Leave};
+use crate::ops::call::Resumed;
 use crate::ops::{Cont, call};
+use crate::process::mailbox::Pool;
+use crate::process::signal;
 use crate::process::stack::{NATIVE_FRAME, Stack};
+use crate::process::table::Slot;
 use crate::process::{Process, Safepoint, Wait};
 use crate::program::FuncId;
 use crate::system::{Engine, Preempt, System};
@@ -55,7 +59,7 @@ pub struct Worker {
     resume: RefCell<Vec<Option<ResumeEntry>>>,
     enter: Option<EnterFn>,
     queue: RefCell<VecDeque<Pid>>,
-    timers: RefCell<BinaryHeap<Reverse<(u64, u64, Pid)>>>,
+    timers: RefCell<BinaryHeap<Reverse<(u64, u64, Alarm)>>>,
     timer_seq: Cell<u64>,
     /// Records of compiled code that unwinds, innermost first.
     pub(crate) records: RefCell<Stack>,
@@ -65,6 +69,8 @@ pub struct Worker {
     /// Arguments of calls of unknown functions, for compiled code.
     pub(crate) args: RefCell<Vec<Value>>,
     pub(crate) messages: Cell<u64>,
+    /// Memory of messages.
+    pub(crate) pool: Pool,
     /// Lowest address that compiled code may use on this worker's native stack.
     stack_limit: usize,
     main: Cell<Option<Pid>>,
@@ -90,7 +96,31 @@ enum ResumeEntry {
 enum SliceEnd {
     Preempted,
     Blocked,
-    Ended(ExitReason, Value),
+    Ended(Ending),
+}
+
+/// How a process ends.
+struct Ending {
+    reason: ExitReason,
+    /// What it returned, in its heap.
+    result: Value,
+    /// The reason as other processes see it, if it was given by one.
+    given: Option<Parcel>,
+}
+
+impl Ending {
+    fn of(reason: ExitReason) -> Ending {
+        Ending { reason, result: Value::UNDEFINED, given: None }
+    }
+}
+
+/// What a timer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Alarm {
+    /// Wakes a process.
+    Wake(Pid),
+    /// Sends the message kept under this reference.
+    Send(u64),
 }
 
 impl Worker {
@@ -116,6 +146,7 @@ impl Worker {
             pending: Cell::new(Cont::Store),
             args: RefCell::default(),
             messages: Cell::new(0),
+            pool: Pool::new(),
             stack_limit,
             main: Cell::new(None),
             main_end: RefCell::new(None),
@@ -152,11 +183,11 @@ impl Worker {
         self.system.now()
     }
 
-    /// Wakes `pid` at `deadline`.
-    pub(crate) fn add_timer(&self, deadline: u64, pid: Pid) -> u64 {
+    /// Sets off `alarm` at `deadline`.
+    pub(crate) fn add_timer(&self, deadline: u64, alarm: Alarm) -> u64 {
         let seq = self.timer_seq.get() + 1;
         self.timer_seq.set(seq);
-        self.timers.borrow_mut().push(Reverse((deadline, seq, pid)));
+        self.timers.borrow_mut().push(Reverse((deadline, seq, alarm)));
         seq
     }
 
@@ -208,8 +239,8 @@ impl Worker {
             let first = self.timers.borrow().peek().copied();
             match first {
                 _ if self.cut_off() => break,
-                Some(Reverse((deadline, _, pid))) => {
-                    if !self.system.table.is_alive(pid) {
+                Some(Reverse((deadline, _, alarm))) => {
+                    if !self.is_pending(alarm) {
                         self.timers.borrow_mut().pop();
                         continue;
                     }
@@ -253,11 +284,30 @@ impl Worker {
         loop {
             let first = self.timers.borrow().peek().copied();
             match first {
-                Some(Reverse((deadline, _, pid))) if deadline <= now => {
+                Some(Reverse((deadline, _, alarm))) if deadline <= now => {
                     self.timers.borrow_mut().pop();
-                    self.wake(pid);
+                    self.set_off(alarm);
                 }
                 _ => break,
+            }
+        }
+    }
+
+    fn is_pending(&self, alarm: Alarm) -> bool {
+        match alarm {
+            Alarm::Wake(pid) => self.system.table.is_alive(pid),
+            Alarm::Send(reference) => self.system.lock_later().contains_key(&reference),
+        }
+    }
+
+    fn set_off(&self, alarm: Alarm) {
+        match alarm {
+            Alarm::Wake(pid) => self.wake(pid),
+            Alarm::Send(reference) => {
+                let sent = self.system.lock_later().remove(&reference);
+                if let Some((to, message)) = sent {
+                    self.send(to, message);
+                }
             }
         }
     }
@@ -272,12 +322,18 @@ impl Worker {
         let system: &System = &self.system;
         let Some(slot) = system.table.slot(pid) else { return };
         let Some(mut process) = slot.take() else { return };
+        process.worker = self;
         if slot.killed() {
-            return self.end_process(process, ExitReason::Killed, Value::UNDEFINED);
+            return self.end_process(process, Ending::of(ExitReason::Killed));
+        }
+        if slot.take_signalled() {
+            process.fetch();
+            if let Some(ending) = self.asked_to_end(&mut process) {
+                return self.end_process(process, ending);
+            }
         }
         system.counters.slices.fetch_add(1, Ordering::Relaxed);
         let budget = i64::from(system.config.timeslice);
-        process.worker = self;
         process.stack_limit = self.stack_limit;
         process.start_slice(budget);
         system.trace(|| format!("process {} runs", process.number));
@@ -285,42 +341,76 @@ impl Worker {
         process.reductions += (budget - process.left()) as u64;
         process.stack.trim();
         match end {
-            SliceEnd::Ended(reason, result) => self.end_process(process, reason, result),
+            SliceEnd::Ended(ending) => self.end_process(process, ending),
             SliceEnd::Preempted => {
                 process.worker = std::ptr::null();
                 slot.put_runnable(process);
                 self.enqueue(pid);
             }
             SliceEnd::Blocked => {
+                if let Some(ending) = self.asked_to_end(&mut process) {
+                    return self.end_process(process, ending);
+                }
                 system.trace(|| {
                     format!("process {} waits for {}", process.number, wait_text(&process.wait))
                 });
                 process.worker = std::ptr::null();
-                let ends = match &process.wait {
-                    Wait::Ends(targets) => targets.clone(),
-                    _ => Box::default(),
-                };
-                let ready = || {
-                    !slot.outer.is_empty()
-                        || ends.iter().any(|target| !system.table.is_alive(*target))
-                };
-                if slot.put_waiting(process, ready) {
-                    self.enqueue(pid);
-                }
+                self.put_waiting(slot, process);
             }
         }
+    }
+
+    /// Puts a process that waits into its slot.
+    fn put_waiting(&self, slot: &Slot, process: Box<Process>) {
+        let (pid, table) = (process.pid, &self.system.table);
+        let ends = match &process.wait {
+            Wait::Ends(targets) => targets.clone(),
+            _ => Box::default(),
+        };
+        let receives = matches!(process.wait, Wait::Message | Wait::Timer { .. });
+        let ready = || {
+            receives && !slot.outer.is_empty() || ends.iter().any(|target| !table.is_alive(*target))
+        };
+        if slot.put_waiting(process, ready) {
+            self.enqueue(pid);
+        }
+    }
+
+    /// What `look` sees of a process while it waits, and what the process does.
+    pub(crate) fn inspect<R>(
+        &self,
+        pid: Pid,
+        look: impl FnOnce(&Process) -> R,
+    ) -> (&'static str, Option<R>) {
+        let Some(slot) = self.system.table.slot(pid) else { return ("ended", None) };
+        let Some(process) = slot.take_waiting() else { return (slot.status(), None) };
+        // The slot may have a new user since the caller looked.
+        let seen = (process.pid == pid).then(|| look(&process));
+        self.put_waiting(slot, process);
+        (if seen.is_some() { "waiting" } else { "ended" }, seen)
+    }
+
+    /// How the process ends if a signal says so.
+    fn asked_to_end(&self, process: &mut Process) -> Option<Ending> {
+        let given = process.bonds.as_mut()?.exit.take()?;
+        let reason = signal::exit_reason(&self.system, given.value);
+        Some(Ending { reason, result: Value::UNDEFINED, given: Some(given) })
     }
 
     fn run_slice(&self, process: &mut Process) -> SliceEnd {
         let jit = self.system.config.engine == Engine::Jit;
         loop {
             let Some(top) = process.stack.top() else {
-                return SliceEnd::Ended(ExitReason::Normal, process.result);
+                return returns(process.result);
             };
             let leave = if top.function & NATIVE_FRAME != 0 {
-                match call::resume_native(process) {
-                    Ok(None) => self.charged(process, 1),
-                    Ok(Some(result)) => self.returned(process, result),
+                match call::resume_native(process, true) {
+                    Ok(Resumed::Pushed) => self.charged(process, 1),
+                    Ok(Resumed::Done(result)) => self.returned(process, result),
+                    Ok(Resumed::Wait | Resumed::Blocking) => {
+                        process.heap.fuel -= 2;
+                        Leave::Blocked
+                    }
                     Err(trap) => Leave::Trapped(trap),
                 }
             } else if jit {
@@ -334,7 +424,7 @@ impl Worker {
             };
             match leave {
                 Leave::Other => {}
-                Leave::Returned(result) => return SliceEnd::Ended(ExitReason::Normal, result),
+                Leave::Returned(result) => return returns(result),
                 Leave::Yielded => return self.slice_end(process, SliceEnd::Preempted),
                 Leave::Blocked => return self.slice_end(process, SliceEnd::Blocked),
                 Leave::Trapped(trap) => return crashed(process, trap),
@@ -458,7 +548,8 @@ impl Worker {
         Ok(entry)
     }
 
-    fn end_process(&self, mut process: Box<Process>, reason: ExitReason, result: Value) {
+    fn end_process(&self, mut process: Box<Process>, ending: Ending) {
+        let Ending { reason, result, given } = ending;
         let system: &System = &self.system;
         let pid = process.pid;
         if let ExitReason::Crash(crash) = &reason {
@@ -469,6 +560,7 @@ impl Worker {
                 ExitReason::Normal => crate::print::to_text(system, result),
                 ExitReason::Crash(_) => "a crash".to_owned(),
                 ExitReason::Killed => "a kill".to_owned(),
+                ExitReason::Exit(reason) => format!("the reason {reason}"),
             };
             format!("process {} ends with {shown}", process.number)
         });
@@ -477,14 +569,17 @@ impl Worker {
             system.program.has_select || system.program.linked_numbers.contains(&process.number);
         let normal = reason == ExitReason::Normal;
         let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
-        if is_main {
+        let main_reason = is_main.then(|| reason.clone());
+        if let Some(reason) = main_reason {
             let result = normal.then(|| Parcel::copy(result));
             *self.main_end.borrow_mut() = Some((reason, result));
         }
         let counters = &system.counters;
         counters.reductions.fetch_add(process.reductions, Ordering::Relaxed);
         counters.collections.fetch_add(u64::from(process.heap.collections), Ordering::Relaxed);
-        let waiters = system.table.end(pid, &mut process.mailbox, kept);
+        let Some((waiters, late)) = system.table.end(pid, kept) else { return };
+        let bonds = process.bonds.take();
+        self.tell_end(pid, bonds, late, &|| signal::reason_parcel(&reason, given.as_ref()));
         drop(process);
         for waiter in waiters {
             self.wake(waiter);
@@ -526,7 +621,11 @@ impl Worker {
 }
 
 fn crashed(process: &Process, trap: Trap) -> SliceEnd {
-    SliceEnd::Ended(ExitReason::Crash(process.crash(trap)), Value::UNDEFINED)
+    SliceEnd::Ended(Ending::of(ExitReason::Crash(process.crash(trap))))
+}
+
+fn returns(result: Value) -> SliceEnd {
+    SliceEnd::Ended(Ending { reason: ExitReason::Normal, result, given: None })
 }
 
 fn wait_text(wait: &Wait) -> &'static str {
@@ -535,6 +634,7 @@ fn wait_text(wait: &Wait) -> &'static str {
         Wait::Message => "a message",
         Wait::Timer { deadline: None, .. } => "a message (timeout: for ever)",
         Wait::Timer { .. } => "a message or its timeout",
+        Wait::Sleep { .. } => "a timer",
         Wait::Ends(_) => "the end of a process",
     }
 }

@@ -1,0 +1,330 @@
+//! Links, monitors and exit signals.
+//!
+//! A signal travels in the mailbox's outer list among the messages, so what one process does to
+//! another arrives in the order in which it was done. The receiver acts on signals when it empties
+//! its outer list: at the start of a slice if the slot's flag says that there are any, and whenever
+//! it runs out of messages. Only the owner of a process touches its bonds.
+//!
+//! Both sides of a link remember it. A side that does not remember a link (any more) ignores its
+//! exit signal, so the two may be made and undone at any time from both ends. A process that ends
+//! tells all that it is bound to, and also those whose request for a bond arrives too late.
+
+use super::mailbox::{Cursor, Node};
+use super::{Process, Wait};
+use crate::atom::known;
+use crate::error::ExitReason;
+use crate::heap::Space;
+use crate::heap::copy::{Parcel, copy_into};
+use crate::object::container;
+use crate::sched::worker::Worker;
+use crate::system::System;
+use crate::value::{Pid, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one process does to another.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// A link was made by this process.
+    Link(Pid),
+    /// A link was undone by this process.
+    Unlink(Pid),
+    /// This process wants to know of the end, under a reference.
+    Monitor(u64, Pid),
+    /// It no longer does.
+    Demonitor(u64, Pid),
+    /// The end of a linked process; the content is `(:exit, pid, reason)`.
+    LinkExit(Pid),
+    /// Somebody asks the process to end; the content is `(:exit, pid, reason)`.
+    Exit,
+    /// Somebody ends the process, whatever it does about exits.
+    Kill,
+    /// The end of a monitored process; the content is `(:down, reference, pid, reason)`.
+    Down(u64),
+}
+
+/// What a process has beyond the ordinary: bonds to others and a selective receive under way.
+#[derive(Debug, Default)]
+pub(crate) struct Bonds {
+    pub(crate) links: BTreeSet<Pid>,
+    /// What it monitors, by reference.
+    pub(crate) monitors: BTreeMap<u64, Pid>,
+    /// Who monitors it.
+    pub(crate) watchers: BTreeSet<(u64, Pid)>,
+    /// Do exit signals become messages?
+    pub(crate) trap_exit: bool,
+    /// The reason for which it must end.
+    pub(crate) exit: Option<Parcel>,
+    /// Where its selective receive is.
+    pub(crate) cursor: Cursor,
+    /// The timeout of its selective receive, once it had to wait.
+    pub(crate) scan: Option<Wait>,
+}
+
+/// The text of a number that references are made of.
+pub(crate) fn reference(value: Value) -> Option<u64> {
+    let number = value.as_number()?;
+    (number >= 1.0 && number.fract() == 0.0 && number < (1u64 << 53) as f64)
+        .then_some(number as u64)
+}
+
+/// A tuple of copies of `elements` in a space of its own.
+pub(crate) fn tuple_parcel(elements: &[Value]) -> Parcel {
+    let mut space = Space::new();
+    let mut roots = elements.to_vec();
+    copy_into(&mut space, &mut roots);
+    let value = container::tuple_in_space(&mut space, &roots);
+    Parcel { value, space }
+}
+
+/// `(:exit, from, reason)`.
+pub(crate) fn exit_parcel(from: Pid, reason: Value) -> Parcel {
+    tuple_parcel(&[Value::atom(known::exit), Value::pid(from), reason])
+}
+
+fn down_parcel(reference: u64, from: Pid, reason: Value) -> Parcel {
+    let reference = Value::number(reference as f64);
+    tuple_parcel(&[Value::atom(known::down), reference, Value::pid(from), reason])
+}
+
+/// The value that other processes see for a reason, copied.
+pub(crate) fn reason_parcel(reason: &ExitReason, given: Option<&Parcel>) -> Parcel {
+    match (reason, given) {
+        (_, Some(parcel)) => Parcel::copy(parcel.value),
+        (ExitReason::Crash(crash), None) => {
+            let mut space = Space::new();
+            let text = crate::object::string::new_in_space(&mut space, &crash.trap.to_string());
+            let parts = [Value::atom(known::crash), Value::pointer(text)];
+            let value = container::tuple_in_space(&mut space, &parts);
+            Parcel { value, space }
+        }
+        (ExitReason::Killed, None) => super::mailbox::immediate(Value::atom(known::killed)),
+        (ExitReason::Normal | ExitReason::Exit(_), None) => {
+            super::mailbox::immediate(Value::atom(known::normal))
+        }
+    }
+}
+
+/// What a process ends with, as the machine reports it.
+pub(crate) fn exit_reason(system: &System, reason: Value) -> ExitReason {
+    match reason.as_atom() {
+        Some(known::normal) => ExitReason::Normal,
+        Some(known::killed) => ExitReason::Killed,
+        _ => ExitReason::Exit(crate::print::to_text(system, reason)),
+    }
+}
+
+fn is_normal(reason: Value) -> bool {
+    reason.as_atom() == Some(known::normal)
+}
+
+impl Process {
+    /// The bonds, made if there are none.
+    pub(crate) fn bonds(&mut self) -> &mut Bonds {
+        self.bonds.get_or_insert_default()
+    }
+
+    /// Must it end?
+    #[inline(always)]
+    pub(crate) fn exits(&self) -> bool {
+        self.bonds.as_ref().is_some_and(|bonds| bonds.exit.is_some())
+    }
+
+    /// Takes what has arrived: messages to the mailbox, signals into account.
+    pub(crate) fn fetch(&mut self) {
+        let system = self.system();
+        let Some(slot) = system.table.slot(self.pid) else { return };
+        let mut arrived = slot.outer.take(self.pid.generation);
+        if !arrived.signals {
+            return self.mailbox.append(arrived);
+        }
+        while let Some(node) = arrived.next() {
+            self.arrive(node);
+        }
+    }
+
+    fn arrive(&mut self, mut node: Node) {
+        let Some(signal) = node.take_signal() else { return self.mailbox.push(node) };
+        let (killed, system) = (Value::atom(known::killed), self.system());
+        let bonds = self.bonds.get_or_insert_default();
+        match *signal {
+            Signal::Link(from) => drop(bonds.links.insert(from)),
+            Signal::Unlink(from) => drop(bonds.links.remove(&from)),
+            Signal::Monitor(reference, by) => drop(bonds.watchers.insert((reference, by))),
+            Signal::Demonitor(reference, by) => drop(bonds.watchers.remove(&(reference, by))),
+            Signal::Kill => bonds.exit = Some(super::mailbox::immediate(killed)),
+            Signal::Down(reference) => {
+                if bonds.monitors.remove(&reference).is_some() {
+                    self.mailbox.push(node);
+                }
+            }
+            Signal::LinkExit(_) | Signal::Exit => {
+                if let Signal::LinkExit(from) = *signal
+                    && !bonds.links.remove(&from)
+                {
+                    return;
+                }
+                let reason = container::tuple(node.parcel().value).and_then(|parts| parts.last());
+                let reason = reason.copied().unwrap_or(killed);
+                if bonds.trap_exit {
+                    self.mailbox.push(node);
+                } else if !is_normal(reason) && bonds.exit.is_none() {
+                    system.trace(|| format!("process {} gets an exit signal", self.number));
+                    bonds.exit = Some(Parcel::copy(reason));
+                }
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Puts a message or signal into a mailbox and wakes the receiver; false if it has ended.
+    pub(crate) fn deliver(&self, to: Pid, parcel: Parcel, signal: Option<Signal>) -> bool {
+        let Some(slot) = self.system.table.slot(to) else { return false };
+        let is_signal = signal.is_some();
+        if slot.outer.push(to.generation, parcel, signal.map(Box::new), &self.pool).is_err() {
+            return false;
+        }
+        if is_signal {
+            slot.signal();
+        }
+        if slot.wake() {
+            self.enqueue(to);
+        }
+        true
+    }
+
+    /// Sends a message that is copied already.
+    pub(crate) fn send(&self, to: Pid, message: Parcel) {
+        if self.deliver(to, message, None) {
+            self.messages.set(self.messages.get() + 1);
+        }
+    }
+
+    /// Sends a signal without content.
+    pub(crate) fn signal(&self, to: Pid, signal: Signal) -> bool {
+        self.deliver(to, super::mailbox::immediate(Value::UNIT), Some(signal))
+    }
+
+    /// Tells all that are bound to `process` of its end. Its mailbox is closed; `late` is what had
+    /// arrived until then and was not looked at.
+    pub(crate) fn tell_end(
+        &self,
+        pid: Pid,
+        bonds: Option<Box<Bonds>>,
+        late: super::mailbox::Chain,
+        reason: &dyn Fn() -> Parcel,
+    ) {
+        if bonds.is_none() && !late.signals {
+            return;
+        }
+        let mut bonds = bonds.unwrap_or_default();
+        let mut late = late;
+        while let Some(mut node) = late.next() {
+            match node.take_signal().as_deref() {
+                Some(Signal::Link(from)) => drop(bonds.links.insert(*from)),
+                Some(Signal::Unlink(from) | Signal::LinkExit(from)) => {
+                    bonds.links.remove(from);
+                }
+                Some(Signal::Monitor(reference, by)) => {
+                    bonds.watchers.insert((*reference, *by));
+                }
+                Some(Signal::Demonitor(reference, by)) => {
+                    bonds.watchers.remove(&(*reference, *by));
+                }
+                Some(Signal::Down(reference)) => drop(bonds.monitors.remove(reference)),
+                Some(Signal::Exit | Signal::Kill) | None => {}
+            }
+        }
+        let reason = reason();
+        for linked in &bonds.links {
+            self.deliver(*linked, exit_parcel(pid, reason.value), Some(Signal::LinkExit(pid)));
+        }
+        for (reference, by) in &bonds.watchers {
+            let parcel = down_parcel(*reference, pid, reason.value);
+            self.deliver(*by, parcel, Some(Signal::Down(*reference)));
+        }
+        for (reference, target) in &bonds.monitors {
+            self.signal(*target, Signal::Demonitor(*reference, pid));
+        }
+    }
+}
+
+impl Process {
+    /// Makes a link. If the other has ended already, its exit signal comes at once.
+    pub(crate) fn link(&mut self, to: Pid) {
+        if to == self.pid {
+            return;
+        }
+        let (own, worker) = (self.pid, self.worker());
+        self.bonds().links.insert(to);
+        if !worker.signal(to, Signal::Link(own)) {
+            let parcel = exit_parcel(to, Value::atom(known::noproc));
+            worker.deliver(own, parcel, Some(Signal::LinkExit(to)));
+        }
+    }
+
+    /// Undoes a link. Afterwards no exit signal of the other has any effect.
+    pub(crate) fn unlink(&mut self, to: Pid) {
+        let own = self.pid;
+        if self.bonds.as_mut().is_some_and(|bonds| bonds.links.remove(&to)) {
+            self.worker().signal(to, Signal::Unlink(own));
+        }
+    }
+
+    /// Asks to be told of an end; gives the reference that the message will have.
+    pub(crate) fn monitor(&mut self, target: Pid) -> u64 {
+        let (own, worker) = (self.pid, self.worker());
+        let reference = self.system().new_reference();
+        self.bonds().monitors.insert(reference, target);
+        let known = target != own && worker.signal(target, Signal::Monitor(reference, own));
+        if !known {
+            let reason = Value::atom(known::noproc);
+            let parcel = down_parcel(reference, target, reason);
+            worker.deliver(own, parcel, Some(Signal::Down(reference)));
+        }
+        reference
+    }
+
+    /// Ends a monitor. Afterwards there is no message with this reference in the mailbox, and none
+    /// will come.
+    pub(crate) fn demonitor(&mut self, reference: u64) {
+        let own = self.pid;
+        match self.bonds().monitors.remove(&reference) {
+            Some(target) => {
+                self.worker().signal(target, Signal::Demonitor(reference, own));
+            }
+            None => {
+                self.rewind();
+                let number = Value::number(reference as f64);
+                let pool = &self.worker().pool;
+                let taken = self.mailbox.take_first(pool, |value| match container::tuple(value) {
+                    Some([tag, at, ..]) => *tag == Value::atom(known::down) && *at == number,
+                    _ => false,
+                });
+                drop(taken);
+            }
+        }
+    }
+
+    /// Ends the selective receive under way.
+    pub(crate) fn rewind(&mut self) {
+        if let Some(bonds) = &mut self.bonds {
+            bonds.cursor = Cursor::default();
+            bonds.scan = None;
+        }
+    }
+
+    /// Asks another process to end, or ends this one. `untrapped`: whatever it does about exits.
+    pub(crate) fn send_exit(&mut self, to: Pid, reason: Value, untrapped: bool) {
+        if to == self.pid {
+            self.bonds().exit = Some(Parcel::copy(reason));
+            return;
+        }
+        let worker = self.worker();
+        if untrapped {
+            worker.signal(to, Signal::Kill);
+        } else {
+            worker.deliver(to, exit_parcel(self.pid, reason), Some(Signal::Exit));
+        }
+    }
+}
