@@ -11,5 +11,6 @@
 //! ```
 
 pub mod convert;
+pub mod reference;
 pub mod registry;
 mod stdlib;

@@ -444,6 +444,38 @@ fn natives() {
             && text.contains("2 or more arguments")
     );
     place.fails(1, &["natives", "Sqroot"], &["no library function 'Sqroot'"]);
+    let module = place.ok(&["natives", "time"]);
+    assert!(module.contains("Time.iso(seconds: Number) -> String") && !module.contains("Math."));
+    let json: serde_json::Value = serde_json::from_str(&place.ok(&["natives", "--json"])).unwrap();
+    let row = json.as_array().unwrap().iter().find(|row| row["name"] == "File.read").unwrap();
+    assert_eq!(row["permission"], "--allow-read=DIR");
+}
+
+#[test]
+fn permissions() {
+    let place = Place::new();
+    let program = "function start (arity: 1) {
+        load_const r1, '0'
+        get_prop r2, r0, r1
+        load_const r1, '__stdlib:File.read'
+        call r2, r1, [r2]
+        return r2
+    }";
+    place.write("read.ionasm", program);
+    place.write("secret.txt", "the text");
+    std::fs::create_dir(place.path("empty")).unwrap();
+    let run = |options: &[&str]| {
+        let args = [&["run", "--print-result"], options, &["read.ionasm", "secret.txt"]].concat();
+        place.ok(&args)
+    };
+    let refused = "reading 'secret.txt' is not allowed; allow it with --allow-read=.";
+    assert!(run(&[]).contains(refused));
+    assert!(run(&["--allow-read=empty"]).contains(refused));
+    assert_eq!(run(&["--allow-read=."]), "String: \"the text\"\n");
+    assert_eq!(run(&["--jit", "--allow-read=secret.txt"]), "String: \"the text\"\n");
+    place.fails(2, &["run", "--allow-read=none", "read.ionasm"], &["--allow-read=none"]);
+    place.ok(&["asm", "read.ionasm"]);
+    assert!(place.ok(&["info", "read.ionpack"]).contains("Needs:\n  - --allow-read=DIR\n"));
 }
 
 /// The command with its standard output connected to a pipe that is closed at once.

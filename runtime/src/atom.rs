@@ -84,6 +84,11 @@ impl AtomTable {
         table
     }
 
+    /// The atom with this text, if there is one.
+    pub fn find(&self, text: &str) -> Option<Atom> {
+        self.by_text.read().unwrap_or_else(|e| e.into_inner()).get(text).copied()
+    }
+
     /// The atom with this text.
     pub fn intern(&self, text: &str) -> Atom {
         if let Some(&atom) = self.by_text.read().unwrap_or_else(|e| e.into_inner()).get(text) {

@@ -12,14 +12,14 @@ use crate::bytecode::verify::VerifyError;
 use crate::bytecode::{self, Body, ConstValue, Instr, Pattern, verify};
 use crate::heap::{Space, offset, tag, write_value};
 use crate::ionpack::Package;
-use crate::natives::Registry;
+use crate::natives::{NativeBody, Registry};
 use crate::object::shape::{Property, ShapeId, ShapeTable};
 use crate::program::{
     Bytecode, Code, FrameLayout, FuncId, Function, Konst, NativeId, NativeRef, Program,
 };
 use crate::value::{Atom, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A constant that may contain containers.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,10 +112,13 @@ pub fn link(
         first.push(total);
         total += class.file.functions.len() as u32;
     }
+    let library = library_functions(package, registry)?;
+    let library_ids = library.iter().zip(total..);
     let mut linker = Linker {
         atoms,
         shapes,
         registry,
+        library: library_ids.map(|((name, _), id)| (name.clone(), FuncId(id))).collect(),
         index: FunctionIndex::of_package(package),
         first,
         natives: Vec::new(),
@@ -124,14 +127,20 @@ pub fn link(
         literals: Space::new(),
         linked_numbers: FxHashSet::default(),
         has_select: false,
-        most_passed: most_passed(package),
+        most_passed: most_passed(
+            package_functions(package).chain(library.iter().map(|(_, function)| &**function)),
+        ),
     };
-    let mut functions = Vec::with_capacity(total as usize);
+    let mut functions = Vec::with_capacity(total as usize + library.len());
     for class in &package.classes {
         for function in &class.file.functions {
             let id = FuncId(functions.len() as u32);
             functions.push(linker.function(id, &class.name, function));
         }
+    }
+    for (_, function) in &library {
+        let id = FuncId(functions.len() as u32);
+        functions.push(linker.function(id, LIBRARY_CLASS, function));
     }
     let entry = FuncId(linker.first[entry_class] + entry_function as u32);
     Ok(Program {
@@ -146,10 +155,65 @@ pub fn link(
     })
 }
 
+/// What stack traces call the class of library functions that are bytecode.
+const LIBRARY_CLASS: &str = "__stdlib";
+
+/// The library functions that are bytecode and that a package refers to, directly or through others,
+/// by registered name, in order of discovery.
+fn library_functions(
+    package: &Package,
+    registry: &Registry,
+) -> Result<Vec<(String, Arc<bytecode::Function>)>, Vec<VerifyError>> {
+    let mut found: Vec<(String, Arc<bytecode::Function>)> = Vec::new();
+    let mut names = FxHashSet::default();
+    let look = |function: &bytecode::Function, names: &mut FxHashSet<String>| {
+        let mut new = Vec::new();
+        let mut refer = |name: &str| {
+            if let Some(def) = registry.find(name)
+                && let NativeBody::Bytecode(body) = &def.body
+                && names.insert(def.name.clone())
+            {
+                new.push((def.name.clone(), body.clone()));
+            }
+        };
+        match &function.body {
+            Body::Native(name) => refer(name),
+            Body::Bytecode(instrs) => {
+                for instr in instrs {
+                    if let Instr::LoadConst { value, .. } = instr
+                        && let ConstValue::Atom(text) = &value.0
+                        && let Some(name) = text.strip_prefix(STDLIB)
+                    {
+                        refer(name);
+                    }
+                }
+            }
+        }
+        new
+    };
+    for function in package_functions(package) {
+        found.extend(look(function, &mut names));
+    }
+    let mut at = 0;
+    while at < found.len() {
+        let function = found[at].1.clone();
+        verify::verify_function(&function).map_err(|error| vec![error])?;
+        found.extend(look(&function, &mut names));
+        at += 1;
+    }
+    Ok(found)
+}
+
+fn package_functions(package: &Package) -> impl Iterator<Item = &bytecode::Function> {
+    package.classes.iter().flat_map(|class| &class.file.functions)
+}
+
 struct Linker<'a> {
     atoms: &'a AtomTable,
     shapes: &'a ShapeTable,
     registry: &'a Registry,
+    /// Functions of [`library_functions`] by registered name.
+    library: FxHashMap<String, FuncId>,
     index: FunctionIndex<'a>,
     /// Number of each class's first function.
     first: Vec<u32>,
@@ -163,10 +227,9 @@ struct Linker<'a> {
     most_passed: u16,
 }
 
-/// The most values that a function of the package can be called with: captures, then arguments.
+/// The most values that one of these functions can be called with: captures, then arguments.
 /// Magic methods get up to two arguments.
-fn most_passed(package: &Package) -> u16 {
-    let functions = package.classes.iter().flat_map(|class| &class.file.functions);
+fn most_passed<'a>(functions: impl Iterator<Item = &'a bytecode::Function>) -> u16 {
     let (mut args, mut captures) = (2, 0);
     for function in functions {
         let Body::Bytecode(code) = &function.body else { continue };
@@ -183,7 +246,13 @@ fn most_passed(package: &Package) -> u16 {
 impl Linker<'_> {
     fn function(&mut self, id: FuncId, class: &str, function: &bytecode::Function) -> Function {
         let code = match &function.body {
-            Body::Native(name) => Code::Native(self.native(name)),
+            // An alias of a library function that is bytecode gets the same body.
+            Body::Native(name) => match self.library_body(name) {
+                Some(Body::Bytecode(instrs)) => {
+                    Code::Bytecode(Box::new(self.body(LIBRARY_CLASS, &instrs)))
+                }
+                _ => Code::Native(self.native(name)),
+            },
             Body::Bytecode(instrs) => Code::Bytecode(Box::new(self.body(class, instrs))),
         };
         Function {
@@ -192,6 +261,13 @@ impl Linker<'_> {
             name: function.name.clone(),
             arity: function.arity,
             code,
+        }
+    }
+
+    fn library_body(&self, name: &str) -> Option<Body> {
+        match &self.registry.find(name)?.body {
+            NativeBody::Bytecode(function) => Some(function.body.clone()),
+            NativeBody::Host(_) | NativeBody::Process(_) => None,
         }
     }
 
@@ -269,6 +345,11 @@ impl Linker<'_> {
             return Konst::Value(Value::function(FuncId(self.first[class] + position as u32)));
         }
         if let Some(name) = text.strip_prefix(STDLIB) {
+            if let Some(def) = self.registry.find(name)
+                && let Some(&id) = self.library.get(&def.name)
+            {
+                return Konst::Value(Value::function(id));
+            }
             return Konst::Value(Value::native(self.native(name)));
         }
         match text {

@@ -1,12 +1,15 @@
 //! The hook for library functions: their table and calling interface. No implementations.
 
 use crate::bytecode;
+use crate::bytecode::Access;
 use crate::error::Trap;
 use crate::heap::{Heap, OutOfMemory};
 use crate::object::Kind;
+use crate::object::shape::Property;
 use crate::process::Process;
+use crate::random::Random;
 use crate::system::System;
-use crate::value::Value;
+use crate::value::{Atom, Value};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -108,12 +111,55 @@ pub struct NativeCx<'a> {
     pub heap: &'a mut Heap,
     /// Reductions that the call costs beyond the call itself; add to it for work in proportion to the input.
     pub extra_cost: i64,
+    /// Random numbers of the calling process; see [`NativeCx::random`].
+    pub(crate) random: &'a mut Option<Random>,
+    /// Number of the calling process.
+    pub process: u64,
 }
 
 impl NativeCx<'_> {
+    /// The random numbers of the calling process.
+    pub fn random(&mut self) -> &mut Random {
+        let (seed, process) = (self.system.config.seed, self.process);
+        self.random.get_or_insert_with(|| Random::of_process(seed, process))
+    }
+
+    /// Charges for work on so many bytes.
+    pub fn charge_bytes(&mut self, bytes: usize) {
+        self.charge(bytes / 64);
+    }
+
+    /// Charges for work on so many elements or properties.
+    pub fn charge_items(&mut self, items: usize) {
+        self.charge(items / 8);
+    }
+
+    fn charge(&mut self, cost: usize) {
+        self.extra_cost = self.extra_cost.saturating_add(i64::try_from(cost).unwrap_or(i64::MAX));
+    }
+
     /// The error for a result that does not fit into the process's memory.
     pub fn out_of_memory(&self) -> NativeError {
         NativeError::Trap(Trap::OutOfMemory { limit: self.heap.limit })
+    }
+
+    /// Can the process keep so many bytes more? For results that are built outside of its memory.
+    pub fn check_bytes(&self, bytes: usize) -> Result<(), NativeError> {
+        self.heap.check_text(bytes).map_err(|OutOfMemory| self.out_of_memory())
+    }
+
+    /// A new Tuple.
+    pub fn tuple(&mut self, elements: &[Value]) -> Result<Value, NativeError> {
+        self.heap.new_tuple(elements).map_err(|OutOfMemory| self.out_of_memory())
+    }
+
+    /// A new Object with these public properties; an object as `__proto__` becomes the prototype.
+    pub fn object(&mut self, properties: &[(Atom, Value)]) -> Result<Value, NativeError> {
+        let public =
+            |&(key, value): &(Atom, Value)| (Property { key, access: Access::Public }, value);
+        let properties: Vec<_> = properties.iter().map(public).collect();
+        let made = self.heap.new_object_from(&self.system.shapes, &properties);
+        made.map_err(|OutOfMemory| self.out_of_memory())
     }
 
     /// A new String.

@@ -3,6 +3,7 @@
 use crate::atom::AtomTable;
 use crate::heap::copy::Parcel;
 use crate::object::shape::ShapeTable;
+use crate::permissions::Permissions;
 use crate::process::table::ProcessTable;
 use crate::program::Program;
 use crate::tier::Compiler;
@@ -54,6 +55,8 @@ pub struct Config {
     pub debug: bool,
     /// Collect at every safepoint (testing).
     pub stress_collect: bool,
+    /// What programs may do outside of the machine.
+    pub permissions: Permissions,
     /// A function that cannot be compiled is a fault instead of being interpreted (testing).
     pub strict_compile: bool,
 }
@@ -76,6 +79,7 @@ impl Default for Config {
             seed: 0,
             debug: false,
             stress_collect: false,
+            permissions: Permissions::default(),
             strict_compile: false,
         }
     }
@@ -152,6 +156,12 @@ impl System {
     pub fn report(&self, line: &str) {
         let mut err = self.err.lock().unwrap_or_else(|e| e.into_inner());
         let _ = writeln!(err, "{line}");
+    }
+
+    /// Writes to the error output.
+    pub fn print_error(&self, text: &str) {
+        let mut err = self.err.lock().unwrap_or_else(|e| e.into_inner());
+        let _ = err.write_all(text.as_bytes());
     }
 
     /// Writes a warning.

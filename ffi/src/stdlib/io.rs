@@ -1,10 +1,11 @@
 //! Output. Objects that define `__str__` have been replaced by their texts before these run.
 
-use super::charge;
+use super::{Result, Str, fail};
 use crate::registry::natives;
 use ion_runtime::natives::{Arity, NativeCx, NativeError};
 use ion_runtime::print::{TooLong, debug_text_within, to_text_within};
 use ion_runtime::value::Value;
+use std::io::{BufRead, Read};
 
 natives! {
     /// Output, by the names from before there were modules.
@@ -23,7 +24,19 @@ natives! {
     Eprint(value) = typed print_error, shows;
 }
 
-type Result<T = Value> = std::result::Result<T, NativeError>;
+natives! {
+    /// Output and input.
+    fn module;
+
+    /// Writes a text to standard output as it is.
+    Io.write(text) = typed write_text;
+    /// Writes a text to standard error as it is.
+    Io.writeError(text) = typed write_error;
+    /// The next line of standard input, without its line end; Undefined at the end of the input.
+    Io.readLine() = typed read_line, blocks;
+    /// The rest of standard input.
+    Io.readAll() = typed read_all, blocks;
+}
 
 fn print(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     let text = joined(cx, args)?;
@@ -36,25 +49,78 @@ fn print_line(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     Ok(write(cx, &text, false))
 }
 
-fn debug(cx: &mut NativeCx<'_>, value: Value) -> Result {
+fn debug(cx: &mut NativeCx<'_>, value: Value) -> Result<()> {
     let limit = cx.heap.limit;
     let shown = debug_text_within(cx.system, value, limit).map_err(|TooLong| cx.out_of_memory())?;
     let text = format!("[DEBUG] {shown}\n");
-    Ok(write(cx, &text, false))
+    write(cx, &text, false);
+    Ok(())
 }
 
-fn print_error(cx: &mut NativeCx<'_>, value: Value) -> Result {
+fn print_error(cx: &mut NativeCx<'_>, value: Value) -> Result<()> {
     let text = joined(cx, &[value])?;
-    charge(cx, text.len());
+    cx.charge_bytes(text.len());
     // What was printed before appears before.
     cx.system.print("", true);
     cx.system.report(&text);
-    Ok(Value::UNIT)
+    Ok(())
+}
+
+fn write_text(cx: &mut NativeCx<'_>, text: Str) {
+    write(cx, &text, true);
+}
+
+fn write_error(cx: &mut NativeCx<'_>, text: Str) {
+    cx.charge_bytes(text.len());
+    cx.system.print("", true);
+    cx.system.print_error(&text);
+}
+
+/// Reads bytes up to a limit that the process could keep.
+fn input(cx: &mut NativeCx<'_>, line: bool) -> Result<Option<String>> {
+    // What was printed before appears before.
+    cx.system.print("", true);
+    let limit = cx.heap.limit;
+    let mut bytes = Vec::new();
+    let mut input = std::io::stdin().lock().take(limit as u64 + 1);
+    let read =
+        if line { input.read_until(b'\n', &mut bytes) } else { input.read_to_end(&mut bytes) };
+    if let Err(error) = read {
+        return fail(format!("cannot read standard input: {error}"));
+    }
+    if bytes.len() > limit {
+        return Err(cx.out_of_memory());
+    }
+    cx.charge_bytes(bytes.len());
+    if line && bytes.is_empty() {
+        return Ok(None);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) => fail("cannot read standard input: it is not UTF-8"),
+    }
+}
+
+fn read_line(cx: &mut NativeCx<'_>) -> Result<Option<String>> {
+    let mut line = input(cx, true)?;
+    if let Some(line) = &mut line
+        && line.ends_with('\n')
+    {
+        line.pop();
+        if line.ends_with('\r') {
+            line.pop();
+        }
+    }
+    Ok(line)
+}
+
+fn read_all(cx: &mut NativeCx<'_>) -> Result<String> {
+    Ok(input(cx, false)?.unwrap_or_default())
 }
 
 /// Writes one text at once, so that lines of several processes do not mix.
 fn write(cx: &mut NativeCx<'_>, text: &str, flush: bool) -> Value {
-    charge(cx, text.len());
+    cx.charge_bytes(text.len());
     cx.system.print(text, flush);
     Value::UNIT
 }
@@ -76,6 +142,12 @@ fn joined(cx: &NativeCx<'_>, args: &[Value]) -> Result<String> {
 }
 
 fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
+    let text = formatted(cx, args)?;
+    Ok(write(cx, &text, true))
+}
+
+/// The text of a format and its values.
+pub(super) fn formatted(cx: &mut NativeCx<'_>, args: &[Value]) -> Result<String> {
     let wrong = || NativeCx::type_error("String, ...Any", &args[..args.len().min(2)]);
     let (format, values) = args.split_first().ok_or_else(wrong)?;
     let format = cx.text(*format).ok_or_else(wrong)?;
@@ -92,7 +164,7 @@ fn print_format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
     if total > cx.heap.limit {
         return Err(cx.out_of_memory());
     }
-    Ok(write(cx, &filled.concat(), true))
+    Ok(filled.concat())
 }
 
 /// A part of a format.

@@ -3,6 +3,7 @@
 use crate::registry::standard;
 use ion_runtime::bytecode::assemble_package;
 use ion_runtime::error::ExitReason;
+use ion_runtime::permissions::Permissions;
 use ion_runtime::system::Config;
 use ion_runtime::vm::{self, Linked, MainEnd, Outputs};
 use std::fmt::Write;
@@ -15,7 +16,7 @@ struct Ran {
 
 /// Calls `native` with constants as the assembler knows them, or the words `function`, `native`
 /// and `process`.
-fn call(heap: usize, native: &str, args: &str) -> Ran {
+fn call(config: Config, native: &str, args: &str) -> Ran {
     let mut text = String::from("function main {\n");
     let args = split(args);
     for (i, arg) in args.iter().enumerate() {
@@ -34,7 +35,6 @@ fn call(heap: usize, native: &str, args: &str) -> Ran {
     let package = assemble_package(&text).expect("the program is well-formed");
     let linked = Linked::new(&package, &standard()).expect("the program is valid");
     let (outputs, out, err) = Outputs::captured();
-    let config = Config { max_heap: heap, ..Config::default() };
     let run = vm::run(&linked, config, None, outputs, &[]).expect("the machine starts");
     Ran { end: run.end, out: out.text(), err: err.text() }
 }
@@ -67,7 +67,17 @@ fn split(args: &str) -> Vec<&str> {
 /// Checks the result as Debug shows it, or the text of an error atom.
 #[track_caller]
 pub(crate) fn check(native: &str, args: &str, expected: &str) {
-    match call(1 << 20, native, args).end {
+    check_allowed(Permissions::default(), native, args, expected);
+}
+
+fn config(max_heap: usize) -> Config {
+    Config { max_heap, ..Config::default() }
+}
+
+/// The same for a program that may do something.
+#[track_caller]
+pub(crate) fn check_allowed(permissions: Permissions, native: &str, args: &str, expected: &str) {
+    match call(Config { permissions, ..config(1 << 20) }, native, args).end {
         MainEnd::Result(text) => {
             let shown = text.strip_prefix("Atom: :").unwrap_or(&text);
             assert_eq!(shown, expected, "{native}({args})");
@@ -79,7 +89,7 @@ pub(crate) fn check(native: &str, args: &str, expected: &str) {
 /// Checks what a call writes.
 #[track_caller]
 pub(crate) fn check_output(native: &str, args: &str, out: &str, err: &str) {
-    let ran = call(1 << 20, native, args);
+    let ran = call(config(1 << 20), native, args);
     assert_eq!((ran.out.as_str(), ran.err.as_str()), (out, err), "{native}({args})");
     assert_eq!(ran.end, MainEnd::Result("Unit: ()".to_owned()), "{native}({args})");
 }
@@ -87,7 +97,7 @@ pub(crate) fn check_output(native: &str, args: &str, out: &str, err: &str) {
 /// Checks the fault that a call ends with in a process of so much memory.
 #[track_caller]
 pub(crate) fn check_with_heap(heap: usize, native: &str, args: &str, trap: &str) {
-    match call(heap, native, args).end {
+    match call(config(heap), native, args).end {
         MainEnd::Failed(ExitReason::Crash(crash)) => assert_eq!(crash.trap.to_string(), trap),
         end => panic!("{native} ended with {end:?}"),
     }

@@ -61,6 +61,8 @@ pub fn to_text(package: &Package) -> String {
     for (name, items) in lists {
         list(&mut text, name, items);
     }
+    let needs = ion_ffi::reference::permissions(package, &ion_ffi::registry::standard());
+    list(&mut text, "Needs", &needs);
     let classes: Vec<String> = package.classes.iter().map(|class| class.name.clone()).collect();
     list(&mut text, &format!("Classes ({})", classes.len()), &classes);
     for (name, members) in [("Resources", &package.resources), ("Sources", &package.sources)] {
@@ -108,6 +110,7 @@ fn to_json(package: &Package) -> Value {
         "dependencies": manifest.dependencies,
         "ffi_libraries": manifest.ffi_libraries,
         "exports": manifest.exports,
+        "needs": ion_ffi::reference::permissions(package, &ion_ffi::registry::standard()),
         "classes": package.classes.iter().map(class_json).collect::<Vec<_>>(),
         "libraries": members(&package.libraries),
         "resources": members(&package.resources),

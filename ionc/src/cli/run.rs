@@ -7,9 +7,11 @@ use clap::builder::RangedU64ValueParser;
 use clap::{ValueEnum, value_parser};
 use ion_runtime::error::ExitReason;
 use ion_runtime::ionpack::Package;
+use ion_runtime::permissions::{FileUse, Permissions};
 use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Preempt};
 use ion_runtime::vm::{MainEnd, Run};
 use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -51,6 +53,8 @@ pub struct Args {
     /// Seed of everything random
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    #[command(flatten)]
+    permissions: PermissionArgs,
     /// Print what the main process returned, as the last line
     #[arg(long)]
     print_result: bool,
@@ -63,6 +67,36 @@ pub struct Args {
     /// Arguments for the program's entry function
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
+}
+
+/// What the program may do outside of the machine: nothing, unless it is allowed.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct PermissionArgs {
+    /// Let the program read files in a folder (may be repeated)
+    #[arg(long, value_name = "DIR", help_heading = "Permissions")]
+    allow_read: Vec<PathBuf>,
+    /// Let the program write files in a folder (may be repeated)
+    #[arg(long, value_name = "DIR", help_heading = "Permissions")]
+    allow_write: Vec<PathBuf>,
+    /// Let the program read variables of the environment
+    #[arg(long, help_heading = "Permissions")]
+    allow_env: bool,
+}
+
+impl PermissionArgs {
+    /// The permissions; folders must exist.
+    pub fn permissions(&self) -> Result<Permissions, Failure> {
+        let mut permissions = Permissions::default();
+        permissions.env = self.allow_env;
+        let read = self.allow_read.iter().map(|path| (FileUse::Read, "--allow-read", path));
+        let write = self.allow_write.iter().map(|path| (FileUse::Write, "--allow-write", path));
+        for (usage, option, path) in read.chain(write) {
+            permissions
+                .allow(usage, path)
+                .map_err(|error| Failure::usage(format!("{option}={}: {error}", path.display())))?;
+        }
+        Ok(permissions)
+    }
 }
 
 /// Where processes may be preempted.
@@ -92,9 +126,9 @@ fn parse_size(text: &str) -> Result<usize, String> {
 }
 
 impl Args {
-    fn config(&self) -> Config {
+    fn config(&self) -> Result<Config, Failure> {
         let default = Config::default();
-        Config {
+        Ok(Config {
             timeslice: self.timeslice,
             preempt: match self.preempt {
                 PreemptArg::Safepoint => Preempt::Safepoint,
@@ -103,17 +137,23 @@ impl Args {
             engine: if self.jit { Engine::Jit } else { Engine::Interp },
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
-            seed: self.seed.unwrap_or(default.seed),
+            seed: self.seed.unwrap_or_else(any_seed),
+            permissions: self.permissions.permissions()?,
             debug: self.debug,
             stress_collect: self.stress_collect,
             ..default
-        }
+        })
     }
+}
+
+/// A seed that nobody knows before.
+fn any_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    run_file(&args.pack, args.config(), args.print_result, &args.args)
+    run_file(&args.pack, args.config()?, args.print_result, &args.args)
 }
 
 /// Runs the package at `path` for the user.

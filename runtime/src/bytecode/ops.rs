@@ -158,6 +158,14 @@ impl Access {
         Self::ALL.get(usize::from(byte)).copied()
     }
 
+    /// The level of the same readers, without any writers.
+    pub fn frozen(self) -> Access {
+        match self {
+            Access::Public | Access::Readonly => Access::Readonly,
+            Access::Protected | Access::ProtectedReadonly => Access::ProtectedReadonly,
+        }
+    }
+
     /// The name in texts.
     pub fn name(self) -> &'static str {
         match self {

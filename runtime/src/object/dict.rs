@@ -1,6 +1,7 @@
 //! Storage of objects with very many properties: an insertion-ordered hash table in the heap.
 //!
-//! Layout of a DICT object: header (`aux` = capacity, a power of two), entry count, `capacity`
+//! Layout of a DICT object: header (`aux` = capacity, a power of two), entry count (its highest bit
+//! is set if the object is frozen), `capacity`
 //! entries of two words (key and access, value), then `2 * capacity` 32-bit cells of an
 //! open-addressing index (entry number + 1, or 0).
 
@@ -20,7 +21,18 @@ pub(crate) fn visit(dict: *const u8, mut field: impl FnMut(usize)) {
 }
 
 pub(crate) fn count(dict: *const u8) -> usize {
-    read_word(dict, 8) as usize
+    (read_word(dict, 8) & !FROZEN) as usize
+}
+
+/// Set in the entry count of frozen objects.
+const FROZEN: u64 = 1 << 63;
+
+pub(crate) fn is_frozen(dict: *const u8) -> bool {
+    read_word(dict, 8) & FROZEN != 0
+}
+
+pub(crate) fn freeze(dict: *mut u8) {
+    write_word(dict, 8, read_word(dict, 8) | FROZEN);
 }
 
 fn capacity(dict: *const u8) -> usize {

@@ -75,6 +75,14 @@ pub(crate) fn write(object: *mut u8, slot: u32, value: Value) {
     }
 }
 
+/// Does the object take no changes?
+pub(crate) fn is_frozen(shapes: &ShapeTable, object: *const u8) -> bool {
+    match shape_of(object) {
+        Some(shape) => shapes.get(shape).frozen,
+        None => dict::is_frozen(dict_of(object)),
+    }
+}
+
 /// The prototype, or Undefined.
 #[inline]
 pub(crate) fn proto(object: *const u8) -> Value {
@@ -142,7 +150,9 @@ impl Heap {
             return Ok(());
         };
         let Some(next) = shapes.transition(shape, property.key, property.access) else {
-            return self.make_dictionary(shapes, object, property, value);
+            let mut own = properties(shapes, object);
+            own.push((property, value));
+            return self.make_dictionary(object, &own);
         };
         let slot = shapes.get(shape).properties.len() as u32;
         let inline = header(object).aux;
@@ -165,25 +175,43 @@ impl Heap {
         Ok(())
     }
 
-    fn make_dictionary(
+    /// Turns an object into one whose properties are in a dictionary: these ones.
+    pub(crate) fn make_dictionary(
         &mut self,
-        shapes: &ShapeTable,
         object: *mut u8,
-        property: Property,
-        value: Value,
+        own: &[(Property, Value)],
     ) -> Result<(), OutOfMemory> {
-        let own = properties(shapes, object);
         let mut dict = self.new_dict(own.len() * 2)?;
         for (property, value) in own {
-            dict = self.dict_add(dict, property, value)?;
+            dict = self.dict_add(dict, *property, *value)?;
         }
-        dict = self.dict_add(dict, property, value)?;
         // The inline slots stay part of the object's size; nothing reads them any more.
         for slot in 0..header(object).aux as usize {
             write_value(object, offset::OBJECT_SLOTS + 8 * slot, Value::UNDEFINED);
         }
         set_tag(object, tag::DICT_OBJECT);
         write_word(object, offset::OBJECT_OVERFLOW, dict as u64);
+        Ok(())
+    }
+
+    /// Makes all properties readonly, and refuses further ones.
+    pub(crate) fn freeze_object(
+        &mut self,
+        shapes: &ShapeTable,
+        object: *mut u8,
+    ) -> Result<(), OutOfMemory> {
+        if is_frozen(shapes, object) {
+            return Ok(());
+        }
+        let frozen = shape_of(object).and_then(|shape| shapes.frozen(shape));
+        if let Some(frozen) = frozen {
+            set_tag(object, frozen.0);
+            return Ok(());
+        }
+        let mut own = properties(shapes, object);
+        own.iter_mut().for_each(|(property, _)| property.access = property.access.frozen());
+        self.make_dictionary(object, &own)?;
+        dict::freeze(dict_of(object));
         Ok(())
     }
 

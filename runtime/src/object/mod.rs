@@ -3,6 +3,7 @@
 pub mod closure;
 pub mod container;
 pub(crate) mod dict;
+pub mod edit;
 pub mod instance;
 pub mod kind;
 pub mod shape;

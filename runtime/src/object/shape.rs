@@ -10,7 +10,7 @@ use crate::bytecode::Access;
 use crate::heap::tag::FIRST_SHAPE;
 use crate::value::Atom;
 use rustc_hash::FxHashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Objects with more properties than this use a dictionary instead of a shape.
 pub const MAX_SHAPED: usize = 64;
@@ -45,6 +45,10 @@ pub struct Shape {
     index: Option<FxHashMap<Atom, u32>>,
     /// Does it have a property that is named like a magic method?
     pub has_magic: bool,
+    /// Do its objects take no changes? Then all properties are readonly.
+    pub frozen: bool,
+    /// The shape of its objects once they are frozen.
+    frozen_form: OnceLock<ShapeId>,
     transitions: Mutex<FxHashMap<(Atom, u8), ShapeId>>,
 }
 
@@ -95,10 +99,10 @@ impl ShapeTable {
     /// The shape with no properties and `inline` inline slots.
     pub fn root(&self, inline: u32) -> ShapeId {
         let mut roots = self.roots.lock().unwrap_or_else(|e| e.into_inner());
-        *roots.entry(inline).or_insert_with(|| self.add(inline, Box::new([])))
+        *roots.entry(inline).or_insert_with(|| self.add(inline, Box::new([]), false))
     }
 
-    fn add(&self, inline: u32, properties: Box<[Property]>) -> ShapeId {
+    fn add(&self, inline: u32, properties: Box<[Property]>, frozen: bool) -> ShapeId {
         let index = (properties.len() > 8).then(|| {
             properties.iter().enumerate().map(|(slot, prop)| (prop.key, slot as u32)).collect()
         });
@@ -109,6 +113,8 @@ impl ShapeTable {
             properties,
             index,
             has_magic,
+            frozen,
+            frozen_form: OnceLock::new(),
             transitions: Mutex::default(),
         });
         ShapeId(index as u32 + FIRST_SHAPE)
@@ -126,9 +132,23 @@ impl ShapeTable {
         }
         let mut properties = shape.properties.to_vec();
         properties.push(Property { key, access });
-        let to = self.add(shape.inline, properties.into());
+        let to = self.add(shape.inline, properties.into(), false);
         transitions.insert((key, access as u8), to);
         Some(to)
+    }
+
+    /// The shape of objects of shape `of` once they are frozen; `None` if they must be dictionaries.
+    pub fn frozen(&self, of: ShapeId) -> Option<ShapeId> {
+        let shape = self.get(of);
+        if self.shapes.len() >= MAX_SHAPES && shape.frozen_form.get().is_none() {
+            return None;
+        }
+        Some(*shape.frozen_form.get_or_init(|| {
+            let properties = shape.properties.iter();
+            let readonly = properties
+                .map(|property| Property { access: property.access.frozen(), ..*property });
+            self.add(shape.inline, readonly.collect(), true)
+        }))
     }
 
     /// The shape of an object literal; `None` if it must be a dictionary.

@@ -295,7 +295,13 @@ fn run_code(
         }
         NativeBody::Host(call) => {
             let system = process.system();
-            let mut cx = NativeCx { system, heap: &mut process.heap, extra_cost: 0 };
+            let mut cx = NativeCx {
+                system,
+                heap: &mut process.heap,
+                extra_cost: 0,
+                random: &mut process.random,
+                process: process.number,
+            };
             let result = call(&mut cx, args);
             let extra = cx.extra_cost;
             process.heap.fuel -= extra;

@@ -129,7 +129,7 @@ pub fn set_prop(
         return Ok(magic(system, target, known::setattr, &args, Cont::Drop)
             .unwrap_or(Outcome::Value(Value::UNDEFINED)));
     }
-    if key == known::proto && value.is_object() {
+    if key == known::proto && value.is_object() && !instance::is_frozen(&system.shapes, holder) {
         return set_proto(holder, value).map(|()| Outcome::Value(Value::UNDEFINED));
     }
     match instance::find(&system.shapes, holder, key) {
@@ -150,9 +150,15 @@ pub fn set_prop(
                 ));
             }
         }
+        None if instance::is_frozen(&system.shapes, holder) => {
+            let name = system.atoms.text(key);
+            let number = process.number;
+            system.warn(&format!(
+                "process {number}: new property '{name}' of a frozen object ignored"
+            ));
+        }
         None => {
             let property = Property { key, access: Access::Public };
-            let system = process.system();
             process
                 .heap
                 .add_property(&system.shapes, holder, property, value)

@@ -12,6 +12,7 @@ use crate::heap::collect::Roots;
 use crate::heap::{Heap, OutOfMemory};
 use crate::ops::Cont;
 use crate::program::{FuncId, NativeId, Program};
+use crate::random::Random;
 use crate::sched::worker::Worker;
 use crate::system::System;
 use crate::value::{Pid, Value};
@@ -75,6 +76,8 @@ pub struct Process {
     pub reductions: u64,
     /// What it waits for.
     pub wait: Wait,
+    /// State of its random numbers, see [`crate::random`].
+    pub(crate) random: Option<Random>,
 }
 
 // SAFETY: a process owns all its memory; `worker` is null whenever it is not being run.
@@ -106,6 +109,7 @@ impl Process {
             number,
             reductions: 0,
             wait: Wait::No,
+            random: None,
         }
     }
 
