@@ -474,7 +474,7 @@ fn permissions() {
     assert_eq!(run(&["--allow-read=."]), "String: \"the text\"\n");
     assert_eq!(run(&["--jit", "--allow-read=secret.txt"]), "String: \"the text\"\n");
     place.fails(2, &["run", "--allow-read=none", "read.ionasm"], &["--allow-read=none"]);
-    place.ok(&["asm", "read.ionasm"]);
+    place.ok(&["asm", "-o", "read.ionpack", "read.ionasm"]);
     assert!(place.ok(&["info", "read.ionpack"]).contains("Needs:\n  - --allow-read=DIR\n"));
 }
 
