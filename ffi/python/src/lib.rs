@@ -1,0 +1,21 @@
+//! The Python module: building packages, and running them.
+//!
+//! Native half of the package `ionvm`; what is in Python is in `python/ionvm`. Every class keeps its data
+//! in Rust and can be used from any thread. No argument of a wrong kind panics: it raises.
+
+mod builder;
+mod instruction;
+mod value;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _ionvm(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<value::Value>()?;
+    module.add_class::<value::Pattern>()?;
+    module.add_class::<instruction::Instruction>()?;
+    module.add_class::<builder::Function>()?;
+    module.add_class::<builder::IonPackBuilder>()?;
+    Ok(())
+}
