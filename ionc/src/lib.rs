@@ -25,6 +25,7 @@ pub mod cli;
 pub mod differential;
 pub mod engine;
 pub mod failure;
+pub mod ion;
 pub mod load;
 pub mod machine;
 pub mod output;

@@ -453,6 +453,7 @@ impl Solver<'_> {
             Op::LoadReg { .. } => Fact::of(self.function.kinds(result)),
             Op::LoadFresh { template } => Fact::of(self.facts.template(*template)),
             Op::LoadSpecial(Special::SelfPid) => Fact::of(Kinds::PROCESS),
+            Op::LoadSpecial(Special::Globals) => Fact::of(Kinds::ANY),
             Op::LoadSpecial(_) => Fact::of(Kinds::NUMBER),
             Op::Arith { op, a, b } => arith(*op, fact(a), fact(b), self.facts.magic()),
             Op::Compare { op, a, b } => compare(*op, fact(a), fact(b), self.facts.magic()),

@@ -273,6 +273,8 @@ pub enum Special {
     ProcessCount,
     /// How many time slices were handed out.
     SchedulerPasses,
+    /// The object in which the process keeps what it makes once.
+    Globals,
 }
 
 /// What a safepoint is for.

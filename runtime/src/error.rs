@@ -103,6 +103,8 @@ pub struct TraceLine {
     pub function: String,
     /// Index of the instruction.
     pub pc: u32,
+    /// `FILE:LINE:COLUMN`, if the package has a line table.
+    pub place: Option<String>,
 }
 
 /// Why a process crashed, and where.
@@ -125,7 +127,10 @@ impl fmt::Display for Crash {
             if self.omitted > 0 && i == self.trace.len() / 2 {
                 write!(f, "\n  … {} more calls", self.omitted)?;
             }
-            write!(f, "\n  at {}, instruction {}", line.function, line.pc)?;
+            match &line.place {
+                Some(place) => write!(f, "\n  at {} ({place})", line.function)?,
+                None => write!(f, "\n  at {}, instruction {}", line.function, line.pc)?,
+            }
         }
         Ok(())
     }

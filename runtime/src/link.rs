@@ -15,6 +15,7 @@ use crate::ionpack::Package;
 use crate::natives::{NativeBody, Registry};
 use crate::object::shape::{Property, ShapeId, ShapeTable};
 use crate::program::{
+    FunctionSource,
     Bytecode, Code, FrameLayout, FuncId, Function, Konst, NativeId, NativeRef, Program,
 };
 use crate::value::{Atom, Value};
@@ -133,9 +134,16 @@ pub fn link(
     };
     let mut functions = Vec::with_capacity(total as usize + library.len());
     for class in &package.classes {
-        for function in &class.file.functions {
+        let lines = package.lines.iter().find(|lines| lines.class == class.name);
+        let path: Option<Arc<str>> = lines.map(|lines| lines.path.as_str().into());
+        for (i, function) in class.file.functions.iter().enumerate() {
             let id = FuncId(functions.len() as u32);
-            functions.push(linker.function(id, &class.name, function));
+            let table = lines.and_then(|lines| lines.functions.get(i));
+            let source = path.as_ref().zip(table).map(|(path, lines)| FunctionSource {
+                path: path.clone(),
+                lines: lines.clone(),
+            });
+            functions.push(Function { source, ..linker.function(id, &class.name, function) });
         }
     }
     for (_, function) in &library {
@@ -261,6 +269,7 @@ impl Linker<'_> {
             name: function.name.clone(),
             arity: function.arity,
             code,
+            source: None,
         }
     }
 
@@ -358,6 +367,7 @@ impl Linker<'_> {
             "__vm:processes" => Konst::ProcessCount,
             "__vm:scheduler_passes" => Konst::SchedulerPasses,
             "__vm:this" => Konst::This,
+            "__vm:globals" => Konst::Globals,
             _ if text.starts_with("__vm:") => Konst::Value(Value::UNDEFINED),
             _ => Konst::Value(Value::atom(self.atoms.intern(text))),
         }

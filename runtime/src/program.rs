@@ -9,8 +9,9 @@
 
 use crate::bytecode::Instr;
 use crate::bytecode::flow::Flow;
+use crate::ionpack::FunctionLines;
 use crate::value::Value;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Index of a function in [`Program::functions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,8 @@ pub enum Konst {
     SchedulerPasses,
     /// The object that the frame is bound to.
     This,
+    /// The object in which the process keeps what it makes once; empty at first.
+    Globals,
 }
 
 /// Where a frame keeps what: visible registers first, then hidden ones.
@@ -116,9 +119,27 @@ pub struct Function {
     pub arity: u32,
     /// What it does.
     pub code: Code,
+    /// Where its instructions come from, if the package says so.
+    pub source: Option<FunctionSource>,
+}
+
+/// Where the instructions of a function come from.
+#[derive(Debug)]
+pub struct FunctionSource {
+    /// Path of the source text.
+    pub path: Arc<str>,
+    /// Lines and columns.
+    pub lines: FunctionLines,
 }
 
 impl Function {
+    /// `FILE:LINE:COLUMN` of an instruction, if known.
+    pub fn place(&self, pc: u32) -> Option<String> {
+        let source = self.source.as_ref()?;
+        let (line, column) = source.lines.position(pc)?;
+        Some(format!("{}:{line}:{column}", source.path))
+    }
+
     /// `CLASS:NAME` or `CLASS`, for stack traces.
     pub fn qualified_name(&self) -> String {
         match &self.name {

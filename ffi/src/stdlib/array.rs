@@ -64,6 +64,10 @@ natives! {
     /// A new array of the elements in ascending order: numbers, then texts, then everything else as
     /// it was.
     Array.sorted(array) = typed sorted;
+    /// Is it an array?
+    Array.isArray(value) = typed is_array;
+    /// A tuple of the arguments. Ion's `(a, b)` calls it.
+    Tuple.of = raw 0 .. "(...values: Any) -> Tuple" tuple_of;
     /// A tuple of the elements.
     Tuple.from(array) = typed tuple_from;
     /// The elements of a tuple as an array.
@@ -362,6 +366,15 @@ fn sorted(cx: &mut NativeCx<'_>, array: Array) -> Vec<Value> {
     let len = keyed.len();
     cx.charge_items(len.saturating_mul(len.max(2).ilog2() as usize));
     keyed.into_iter().map(|(_, value)| value).collect()
+}
+
+fn is_array(value: Value) -> bool {
+    value.kind() == Kind::Array
+}
+
+fn tuple_of(cx: &mut NativeCx<'_>, values: &[Value]) -> Result {
+    cx.charge_items(values.len());
+    cx.tuple(values)
 }
 
 fn tuple_from(cx: &mut NativeCx<'_>, array: Array) -> Result<Tuple> {

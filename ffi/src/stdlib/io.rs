@@ -126,7 +126,7 @@ fn write(cx: &mut NativeCx<'_>, text: &str, flush: bool) -> Value {
 }
 
 /// The texts of values; if all together are too long, the process ends.
-fn texts(cx: &NativeCx<'_>, values: &[Value]) -> Result<Vec<String>> {
+pub(super) fn texts(cx: &NativeCx<'_>, values: &[Value]) -> Result<Vec<String>> {
     let mut left = cx.heap.limit;
     let mut text = |value: &Value| {
         let text = to_text_within(cx.system, *value, left)?;

@@ -17,6 +17,8 @@ natives! {
 
     /// The text of any value, as `PrintLn` writes it.
     String.from(value) = typed from, shows;
+    /// The texts of all values, as `PrintLn` writes them, one behind the other. Ion's templates call it.
+    String.concat = raw 0 .. "(...values: Any) -> String" concat, shows;
     /// Length in code points.
     String.length(text) = typed length;
     /// Length in bytes of UTF-8.
@@ -309,6 +311,12 @@ fn reverse(cx: &mut NativeCx<'_>, text: Str) -> String {
 
 fn compare(a: Str, b: Str) -> f64 {
     f64::from(a.cmp(&b) as i8)
+}
+
+fn concat(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {
+    let text = io::texts(cx, args)?.concat();
+    cx.charge_bytes(text.len());
+    cx.string(&text)
 }
 
 fn format(cx: &mut NativeCx<'_>, args: &[Value]) -> Result {

@@ -47,11 +47,11 @@ pub mod library {
     /// A tuple of its arguments.
     pub const TUPLE: &str = "Tuple.of";
     /// The texts of its arguments, joined.
-    pub const CONCAT: &str = "String.of";
+    pub const CONCAT: &str = "String.concat";
     /// `a % b`.
     pub const REM: &str = "Math.rem";
     /// `a ** b`.
-    pub const POW: &str = "Pow";
+    pub const POW: &str = "Math.pow";
     /// The elements of an array from an index on.
     pub const SLICE: &str = "Array.slice";
     /// Is it an array?

@@ -863,5 +863,6 @@ pub(crate) fn trace_at(process: &Process, id: FuncId, pc: u32) {
     let instr = function.bytecode().and_then(|body| body.instrs.get(pc as usize));
     let Some(instr) = instr else { return };
     let name = function.qualified_name();
-    process.system().trace(|| format!("process {} {name}:{pc} {instr}", process.number));
+    let place = function.place(pc).map_or_else(String::new, |place| format!(" ({place})"));
+    process.system().trace(|| format!("process {} {name}:{pc}{place} {instr}", process.number));
 }

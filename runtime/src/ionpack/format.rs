@@ -19,11 +19,14 @@ pub enum Group {
     Resource,
     /// `src/PATH`.
     Source,
+    /// `lines/NAME.lines`, see [`super::lines`].
+    Lines,
 }
 
 impl Group {
     /// All groups, in the order they are written.
-    pub const ALL: [Group; 4] = [Group::Class, Group::Library, Group::Resource, Group::Source];
+    pub const ALL: [Group; 5] =
+        [Group::Class, Group::Library, Group::Resource, Group::Source, Group::Lines];
 
     fn affixes(self) -> (&'static str, &'static str) {
         match self {
@@ -31,6 +34,7 @@ impl Group {
             Group::Library => ("lib/", ""),
             Group::Resource => ("resources/", ""),
             Group::Source => ("src/", ""),
+            Group::Lines => ("lines/", ".lines"),
         }
     }
 
@@ -98,7 +102,7 @@ pub fn check_path(path: &str) -> Result<(), PackageError> {
 /// Refuses names that would be odd as paths of their own. Class names may look like a drive letter,
 /// since they may contain colons.
 pub fn check_name(group: Group, name: &str) -> Result<(), PackageError> {
-    let class = group == Group::Class;
+    let class = matches!(group, Group::Class | Group::Lines);
     let why = match odd_path(name) {
         Some(STARTS_WITH_DRIVE) if class => None,
         None if name.ends_with('/') && !class => Some("it is a folder"),

@@ -4,11 +4,13 @@
 //! file system: readers take `Read + Seek` or bytes, and no member is ever extracted by its name.
 
 pub mod format;
+pub mod lines;
 pub mod manifest;
 pub mod read;
 pub mod write;
 
 pub use format::{Group, Limits};
+pub use lines::{ClassLines, FunctionLines, LineEntry};
 pub use manifest::{Manifest, ManifestError};
 pub use read::Archive;
 pub use write::PackageBuilder;
@@ -29,6 +31,8 @@ pub struct Package {
     pub resources: Vec<Member>,
     /// The source texts; a reader leaves them unread until asked.
     pub sources: Vec<Member>,
+    /// Line tables of classes that were compiled from source texts.
+    pub lines: Vec<ClassLines>,
 }
 
 /// A class of a package.
@@ -77,7 +81,8 @@ impl Package {
     /// A package of nothing but a manifest.
     pub fn new(manifest: Manifest) -> Package {
         let (classes, libraries) = (Vec::new(), Vec::new());
-        Package { manifest, classes, libraries, resources: Vec::new(), sources: Vec::new() }
+        let (resources, sources, lines) = (Vec::new(), Vec::new(), Vec::new());
+        Package { manifest, classes, libraries, resources, sources, lines }
     }
 
     /// Reads a package with the default limits; resources and sources stay unread.
@@ -92,7 +97,7 @@ impl Package {
 
     pub(crate) fn members(&self, group: Group) -> &[Member] {
         match group {
-            Group::Class => &[],
+            Group::Class | Group::Lines => &[],
             Group::Library => &self.libraries,
             Group::Resource => &self.resources,
             Group::Source => &self.sources,
@@ -101,7 +106,7 @@ impl Package {
 
     fn members_mut(&mut self, group: Group) -> Option<&mut Vec<Member>> {
         match group {
-            Group::Class => None,
+            Group::Class | Group::Lines => None,
             Group::Library => Some(&mut self.libraries),
             Group::Resource => Some(&mut self.resources),
             Group::Source => Some(&mut self.sources),

@@ -6,7 +6,7 @@
 
 use super::format::{Group, Limits, MANIFEST_PATH, check_name, check_path};
 use super::manifest::Manifest;
-use super::{Class, Content, Member, Package, PackageError};
+use super::{Class, ClassLines, Content, Member, Package, PackageError};
 use crate::bytecode::ClassFile;
 use std::collections::HashMap;
 use std::io::{Cursor, Read, Seek};
@@ -97,6 +97,10 @@ impl<R: Read + Seek> Archive<R> {
             };
             check_name(group, name)?;
             match package.members_mut(group) {
+                None if group == Group::Lines => {
+                    let bytes = self.read_limited(path, self.limits.class)?;
+                    package.lines.push(ClassLines::decode(name, &bytes)?);
+                }
                 None => package.classes.push(self.class(path, name)?),
                 Some(members) => {
                     let content = Content::Unread(self.declared_size(path)?);

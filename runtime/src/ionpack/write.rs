@@ -1,6 +1,6 @@
 //! Writing packages, reproducibly.
 //!
-//! Equal packages give equal bytes: manifest, classes, libraries, resources, sources, each group in
+//! Equal packages give equal bytes: manifest, classes, libraries, resources, sources, line tables, each group in
 //! the order of the [`Package`]'s lists (the builder appends, so the order of adding), method
 //! Deflate, mode 0644, time stamp 1980-01-01.
 
@@ -38,6 +38,9 @@ impl Package {
                     member.bytes().ok_or_else(|| PackageError::Unread(group.path(&member.name)))?;
                 writer.member(group, &member.name, bytes)?;
             }
+        }
+        for lines in &self.lines {
+            writer.member(Group::Lines, &lines.class, &lines.encode())?;
         }
         for name in &self.manifest.ffi_libraries {
             if !writer.paths.contains(&Group::Library.path(name)) {

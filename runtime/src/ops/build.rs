@@ -21,7 +21,17 @@ pub fn konst(process: &mut Process, konst: &Konst, this: Value) -> Result<Value,
         Konst::ProcessCount => Value::number(counters.processes.load(Ordering::Relaxed) as f64),
         Konst::SchedulerPasses => Value::number(counters.slices.load(Ordering::Relaxed) as f64),
         Konst::This => this,
+        Konst::Globals => return globals(process),
     })
+}
+
+/// The object in which a process keeps what it makes once.
+fn globals(process: &mut Process) -> Result<Value, Trap> {
+    if process.globals == Value::UNDEFINED {
+        let plan = ObjectPlan { properties: Vec::new(), shape: None, proto: None };
+        process.globals = object(process, &plan, |_| Value::UNDEFINED)?;
+    }
+    Ok(process.globals)
 }
 
 /// A fresh copy of a container constant.

@@ -78,6 +78,8 @@ pub struct Process {
     pub wait: Wait,
     /// State of its random numbers, see [`crate::random`].
     pub(crate) random: Option<Random>,
+    /// The object in which it keeps what it makes once (`__vm:globals`), or Undefined.
+    pub(crate) globals: Value,
 }
 
 // SAFETY: a process owns all its memory; `worker` is null whenever it is not being run.
@@ -110,6 +112,7 @@ impl Process {
             reductions: 0,
             wait: Wait::No,
             random: None,
+            globals: Value::UNDEFINED,
         }
     }
 
@@ -216,7 +219,7 @@ impl Process {
     pub(crate) fn collect(&mut self) {
         let program = self.program();
         let mailbox = &mut self.mailbox;
-        let mut roots = ProcessRoots { stack: &mut self.stack, mailbox, program };
+        let mut roots = ProcessRoots { stack: &mut self.stack, mailbox, globals: &mut self.globals, program };
         self.heap.collect(&mut roots);
     }
 
@@ -260,12 +263,15 @@ impl Process {
             if i >= ENDS && i + ENDS < total {
                 continue;
             }
-            let function = match header.function & NATIVE_FRAME {
-                0 => program.function(FuncId(header.function)).qualified_name(),
-                _ => program.native(NativeId(header.function & !NATIVE_FRAME)).name.clone(),
-            };
             let pc = if i == 0 { header.pc } else { header.pc.saturating_sub(1) };
-            trace.push(TraceLine { function, pc });
+            let (function, place) = match header.function & NATIVE_FRAME {
+                0 => {
+                    let function = program.function(FuncId(header.function));
+                    (function.qualified_name(), function.place(pc))
+                }
+                _ => (program.native(NativeId(header.function & !NATIVE_FRAME)).name.clone(), None),
+            };
+            trace.push(TraceLine { function, pc, place });
         }
         Box::new(Crash { process: self.number, trap, omitted: total - trace.len(), trace })
     }
@@ -292,6 +298,7 @@ pub(crate) fn fill_registers(
 struct ProcessRoots<'a> {
     stack: &'a mut Stack,
     mailbox: &'a mut Mailbox,
+    globals: &'a mut Value,
     program: &'a Program,
 }
 
@@ -299,6 +306,9 @@ impl Roots for ProcessRoots<'_> {
     fn visit_roots(&mut self, visit: &mut dyn FnMut(&mut Value)) {
         let program = self.program;
         self.mailbox.visit_adopted(visit);
+        if self.globals.is_pointer() {
+            visit(self.globals);
+        }
         self.stack.for_each_record(|header, registers, newest| {
             let body = match header.function & NATIVE_FRAME {
                 0 => program.function(FuncId(header.function)).bytecode(),

@@ -7,7 +7,7 @@ use ion_runtime::bytecode::ops::{Arms, ConstOperand, Dst, Offset, Src};
 use ion_runtime::bytecode::{ConstValue, Instr, Pattern};
 
 /// A virtual register.
-pub type Reg = u32;
+pub type Reg = ion_runtime::bytecode::ops::Reg;
 
 /// A place to jump to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,16 +82,6 @@ impl Code {
     pub fn reg(&mut self) -> Reg {
         self.regs += 1;
         self.regs - 1
-    }
-
-    /// How many registers there are.
-    pub fn regs(&self) -> u32 {
-        self.regs
-    }
-
-    /// Is the place behind the last item never reached?
-    pub fn is_dead(&self) -> bool {
-        self.dead
     }
 
     /// A new label.

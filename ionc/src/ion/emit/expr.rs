@@ -9,7 +9,7 @@ use super::*;
 use crate::ion::builtin::{Builtin, library};
 use crate::ion::source::Span;
 use ion_runtime::bytecode::Instr;
-use ion_runtime::bytecode::ops::*;
+use ion_runtime::bytecode::ops::{Dst, RegList, Src};
 
 impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
     pub(super) fn at(&mut self, span: Span) {

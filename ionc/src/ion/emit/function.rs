@@ -3,7 +3,7 @@
 use super::*;
 use ion_runtime::bytecode::Body as CodeBody;
 use ion_runtime::bytecode::Instr;
-use ion_runtime::bytecode::ops::*;
+use ion_runtime::bytecode::ops::{Captures, ConstOperand, Dst, PropInit, PropValue, Props, RegList, Scope, Src};
 
 /// Compiles one function.
 pub(super) fn emit_function<'a, 's>(module: &mut ModuleEmitter<'a, 'a, 's>, queued: &Queued<'a, 's>) -> Emitted {

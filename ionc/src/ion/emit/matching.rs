@@ -11,7 +11,7 @@ use crate::ion::resolve::for_each_var;
 use crate::ion::source::Span;
 use ion_runtime::bytecode::Instr;
 use ion_runtime::bytecode::Pattern as Coarse;
-use ion_runtime::bytecode::ops::*;
+use ion_runtime::bytecode::ops::{Dst, Src};
 
 /// Where the arms of a `match` or `receive` lead.
 struct Arms<'a, 's> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::ion::source::Span;
 use ion_runtime::bytecode::Instr;
-use ion_runtime::bytecode::ops::*;
+use ion_runtime::bytecode::ops::{Access, Dst, PropInit, PropValue, Props, Src};
 
 impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
     pub(super) fn object(&mut self, props: &'a [Prop<'s>], dst: Reg, span: Span) {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::ion::resolve::for_each_var;
 use ion_runtime::bytecode::Instr;
-use ion_runtime::bytecode::ops::*;
+use ion_runtime::bytecode::ops::{Dst, Src};
 
 /// Largest condition, in nodes, that is repeated in front of its loop.
 const MAX_REPEATED: u32 = 12;
