@@ -24,11 +24,14 @@ pub fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// The package at `path`; an assembler text (`.ionasm`) is assembled.
+/// The package at `path`; an Ion source (`.ion`) is compiled, an assembler text (`.ionasm`) assembled.
 pub fn package(path: &Path) -> Result<Package, Failure> {
     let at = |message: String| Failure::at(path.display(), message);
     if has_extension(path, ASM) {
         return assemble_package(&text(path)?).map_err(|error| asm_failure(path, error));
+    }
+    if has_extension(path, crate::compile::ION) {
+        return crate::compile::package_of_file(path, true);
     }
     let (file, regular) = open(path)?;
     if regular {

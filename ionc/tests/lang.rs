@@ -1,4 +1,4 @@
-//! The corpus: small assembler programs in `tests/lang/AREA/*.ionasm` that say in comments what
+//! The corpus: small programs in `tests/lang/AREA/`, in assembler (`.ionasm`) or Ion (`.ion`), that say in comments what
 //! they must do, each run under every engine and setting.
 //!
 //! | Comment | Meaning |
@@ -25,6 +25,8 @@ use ion_runtime::bytecode::assemble_package;
 use ion_runtime::ionpack::Package;
 use ion_runtime::system::{Config, Engine, Preempt};
 use ionc::engine::ENGINES;
+use ionc::ion::render::render;
+use ionc::ion::{Options, Source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::{Ran, Setting, finish, lines, root, run, settings};
@@ -132,13 +134,25 @@ impl Expected {
     }
 }
 
+/// The package of an assembler or Ion text.
+fn package(path: &Path, text: &str) -> Result<Package, String> {
+    if path.extension().is_some_and(|extension| extension == "ionasm") {
+        return assemble_package(text).map_err(|error| error.to_string());
+    }
+    let class = path.file_stem().unwrap_or_default().to_string_lossy();
+    let source = Source::new(class.as_ref(), format!("{class}.ion"), text);
+    let options = Options { needs_main: true, ..Options::default() };
+    let sources = [source];
+    let compiled = ionc::ion::compile(&sources, ionc::compile::natives(), &options);
+    let shown = || compiled.diags.iter().map(|diag| render(diag, &sources, false)).collect();
+    compiled.package.ok_or_else(shown)
+}
+
 /// Runs one program in every setting; the errors.
 fn program(path: &Path) -> Vec<String> {
     let name = path.strip_prefix(folder()).unwrap_or(path).display().to_string();
     let text = std::fs::read_to_string(path).expect("readable");
-    let parsed = Expected::parse(&text).and_then(|expected| {
-        Ok((expected, assemble_package(&text).map_err(|error| error.to_string())?))
-    });
+    let parsed = Expected::parse(&text).and_then(|expected| Ok((expected, package(path, &text)?)));
     let (expected, package) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return vec![format!("{name}: {error}")],
@@ -211,4 +225,4 @@ macro_rules! areas {
         }
     };
 }
-areas! { actors arith calls closures compare control faults library matching memory objects processes regress timing }
+areas! { actors arith calls closures compare control faults language library matching memory objects processes regress timing }

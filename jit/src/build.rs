@@ -692,9 +692,7 @@ impl Builder<'_> {
             Some(Konst::SchedulerPasses) => {
                 self.give(Op::LoadSpecial(Special::SchedulerPasses), pc, Kinds::NUMBER)
             }
-            Some(Konst::Globals) => {
-                self.give(Op::LoadSpecial(Special::Globals), pc, Kinds::ANY)
-            }
+            Some(Konst::Globals) => self.give(Op::LoadSpecial(Special::Globals), pc, Kinds::ANY),
             // Linking gives every LOAD_CONST a constant, and a register for `this` if it is loaded.
             Some(Konst::This) | None => match self.this() {
                 Some(this) => this,

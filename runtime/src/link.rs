@@ -15,8 +15,8 @@ use crate::ionpack::Package;
 use crate::natives::{NativeBody, Registry};
 use crate::object::shape::{Property, ShapeId, ShapeTable};
 use crate::program::{
-    FunctionSource,
-    Bytecode, Code, FrameLayout, FuncId, Function, Konst, NativeId, NativeRef, Program,
+    Bytecode, Code, FrameLayout, FuncId, Function, FunctionSource, Konst, NativeId, NativeRef,
+    Program,
 };
 use crate::value::{Atom, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -139,10 +139,10 @@ pub fn link(
         for (i, function) in class.file.functions.iter().enumerate() {
             let id = FuncId(functions.len() as u32);
             let table = lines.and_then(|lines| lines.functions.get(i));
-            let source = path.as_ref().zip(table).map(|(path, lines)| FunctionSource {
-                path: path.clone(),
-                lines: lines.clone(),
-            });
+            let source = path
+                .as_ref()
+                .zip(table)
+                .map(|(path, lines)| FunctionSource { path: path.clone(), lines: lines.clone() });
             functions.push(Function { source, ..linker.function(id, &class.name, function) });
         }
     }

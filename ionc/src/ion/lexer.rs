@@ -99,7 +99,9 @@ impl Lexer<'_> {
                             self.at = self.bytes.len();
                             let span = Span::new(start as u32, start as u32 + 2);
                             let diag = Diag::error(span, "comment is never closed");
-                            self.out.diags.push(diag.label("starts here").help("close it with `*/`"));
+                            self.out
+                                .diags
+                                .push(diag.label("starts here").help("close it with `*/`"));
                         }
                     }
                     self.newline |= self.text[start..self.at].contains('\n');
@@ -234,7 +236,9 @@ impl Lexer<'_> {
                     let quote = char::from(quote);
                     let diag = self.error(start, "string is never closed");
                     diag.label = "starts here".to_owned();
-                    diag.help = Some(format!("close it with `{quote}` on the same line; texts of several lines are written in backquotes"));
+                    diag.help = Some(format!(
+                        "close it with `{quote}` on the same line; texts of several lines are written in backquotes"
+                    ));
                     return;
                 }
                 _ => self.skip_char(),
@@ -355,7 +359,9 @@ impl Lexer<'_> {
             "“" | "”" | "‘" | "’" => "use the plain quotes `\"` or `'`",
             "#" => "comments start with `//`",
             "@" => "remove it",
-            _ if self.bytes[start] >= 0x80 => "names consist of the letters a-z and A-Z, digits, `_` and `$`",
+            _ if self.bytes[start] >= 0x80 => {
+                "names consist of the letters a-z and A-Z, digits, `_` and `$`"
+            }
             _ => "remove it",
         };
         let diag = self.error(start, format!("character `{text}` is not part of the language"));
@@ -388,8 +394,18 @@ mod tests {
         assert_eq!(
             kinds("`a${ {x: `b${1}`} }c${2}`"),
             [
-                TemplateHead, LBrace, Ident, Colon, TemplateHead, Number, TemplateTail, RBrace,
-                TemplateMiddle, Number, TemplateTail, Eof
+                TemplateHead,
+                LBrace,
+                Ident,
+                Colon,
+                TemplateHead,
+                Number,
+                TemplateTail,
+                RBrace,
+                TemplateMiddle,
+                Number,
+                TemplateTail,
+                Eof
             ]
         );
     }

@@ -27,6 +27,12 @@ pub use source::Source;
 /// The modules of the standard library that are written in Ion: path, class, text.
 pub const STD: &[(&str, &str, &str)] = &[];
 
+/// The source of the class of the standard library.
+pub fn std_source(class: &str) -> Option<Source> {
+    let (path, class, text) = STD.iter().find(|(_, known, _)| *known == class)?;
+    Some(Source::new(*class, format!("{path}.ion"), *text))
+}
+
 /// The paths of [`STD`].
 pub fn std_modules() -> Vec<&'static str> {
     STD.iter().map(|(path, ..)| *path).collect()

@@ -1,14 +1,19 @@
 //! From source texts to a package: parse, resolve, emit all classes.
 
-use super::ast::{Block, Body, Expr, ExprKind, Function, FunctionKind, Module, Name, Stmt, StmtKind};
+use super::ast::{
+    Block, Body, Expr, ExprKind, Function, FunctionKind, Module, Name, Stmt, StmtKind,
+};
 use super::builtin::Natives;
 use super::diag::Diag;
 use super::emit::{self, Emitted};
 use super::parser::parse;
 use super::resolve::{self, Resolved};
 use super::source::{LineIndex, Source, Span};
+use super::token::Tok;
 use ion_runtime::bytecode::{ClassFile, Variant};
-use ion_runtime::ionpack::{Class, ClassLines, FunctionLines, LineEntry, Manifest, Member, Package};
+use ion_runtime::ionpack::{
+    Class, ClassLines, FunctionLines, LineEntry, Manifest, Member, Package,
+};
 
 /// What a compilation gives.
 #[derive(Debug)]
@@ -57,7 +62,9 @@ pub fn compile(sources: &[Source], natives: &Natives, options: &Options) -> Comp
         let mut found = std::mem::take(&mut resolved.diags);
         if parse_failed {
             // What could not be parsed may be what is missing or not used.
-            found.retain(|diag| diag.is_error() && !diags.iter().any(|other| other.file == file && other.is_error()));
+            found.retain(|diag| {
+                diag.is_error() && !diags.iter().any(|other| other.file == file && other.is_error())
+            });
         }
         keep(&mut diags, file, found);
     }
@@ -84,16 +91,21 @@ fn keep(all: &mut Vec<Diag>, file: usize, found: Vec<Diag>) {
 /// Statements outside functions are the body of `main`, if there is no such function.
 fn script(module: &mut Module<'_>, diags: &mut Vec<Diag>) {
     let Some(first) = module.script.first().map(|stmt| stmt.span) else { return };
-    let main = module.functions.iter().find(|function| function.name.is_some_and(|name| name.text == "main"));
+    let main = module
+        .functions
+        .iter()
+        .find(|function| function.name.is_some_and(|name| name.text == "main"));
     if let Some(main) = main {
-        let diag = Diag::error(first, "a statement outside functions").label("belongs to no function");
+        let diag =
+            Diag::error(first, "a statement outside functions").label("belongs to no function");
         diags.push(diag.also(main.head, "the program starts here").help("move it into a function"));
         return;
     }
     let mut stmts = std::mem::take(&mut module.script);
     // Constants whose values take work are computed where they stand.
-    let (local, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut module.constants).into_iter().partition(|constant| match &constant.init.body {
+    let (local, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut module.constants)
+        .into_iter()
+        .partition(|constant| match &constant.init.body {
             Body::Expr(value) => works(value),
             Body::Block(_) => false,
         });
@@ -125,7 +137,9 @@ fn script(module: &mut Module<'_>, diags: &mut Vec<Diag>) {
 /// Does evaluating the expression do more than make a value?
 fn works(expr: &Expr<'_>) -> bool {
     match &expr.kind {
-        ExprKind::Call { .. } | ExprKind::Match(_) | ExprKind::Receive(_) | ExprKind::SelfPid => true,
+        ExprKind::Call { .. } | ExprKind::Match(_) | ExprKind::Receive(_) | ExprKind::SelfPid => {
+            true
+        }
         ExprKind::Tuple(items) | ExprKind::Array(items) => items.iter().any(works),
         ExprKind::Object(props) => props.iter().any(|prop| works(&prop.value)),
         ExprKind::Not(a) | ExprKind::Negate(a) => works(a),
@@ -133,26 +147,37 @@ fn works(expr: &Expr<'_>) -> bool {
         ExprKind::Ternary(a, b, c) => works(a) || works(b) || works(c),
         ExprKind::Member { object, .. } => works(object),
         ExprKind::Index { object, index } => works(object) || works(index),
-        ExprKind::Template(parts) => {
-            parts.iter().any(|part| matches!(part, super::ast::TemplatePart::Expr(expr) if works(expr)))
-        }
+        ExprKind::Template(parts) => parts
+            .iter()
+            .any(|part| matches!(part, super::ast::TemplatePart::Expr(expr) if works(expr))),
         _ => false,
     }
 }
 
 fn check_main(module: &Module<'_>, text: &str) -> Vec<Diag> {
-    let named = |name: &str| module.functions.iter().find(|function| function.name.is_some_and(|known| known.text == name));
+    let named = |name: &str| {
+        module
+            .functions
+            .iter()
+            .find(|function| function.name.is_some_and(|known| known.text == name))
+    };
     match named("main") {
         None => {
             let end = text.trim_end().len() as u32;
-            let names = module.functions.iter().filter_map(|function| function.name).map(|name| name.text);
+            let names =
+                module.functions.iter().filter_map(|function| function.name).map(|name| name.text);
             let help = super::diag::near_help("main", names)
                 .unwrap_or_else(|| "the program starts there: `function main() { … }`".to_owned());
             let span = Span::new(end.saturating_sub(1), end);
-            vec![Diag::error(span, "there is no function `main`").label("the file ends without one").help(help)]
+            vec![
+                Diag::error(span, "there is no function `main`")
+                    .label("the file ends without one")
+                    .help(help),
+            ]
         }
         Some(main) if main.params.len() > 1 => {
-            let diag = Diag::error(main.head, format!("`main` takes {} parameters", main.params.len()));
+            let diag =
+                Diag::error(main.head, format!("`main` takes {} parameters", main.params.len()));
             vec![diag.label("at most one").help("its only parameter is the array of the program's arguments: `function main(args) { … }`")]
         }
         Some(_) => Vec::new(),
@@ -166,11 +191,15 @@ fn package<'s>(
     globals: &resolve::Globals<'s>,
     options: &Options,
 ) -> Package {
-    let function_name = |function: &Function<'_>| function.name.map_or("", |name| name.text).to_owned();
+    let function_name =
+        |function: &Function<'_>| function.name.map_or("", |name| name.text).to_owned();
     let mut program = emit::Program {
         globals,
         constants: Vec::new(),
-        functions: modules.iter().map(|module| module.functions.iter().map(function_name).collect()).collect(),
+        functions: modules
+            .iter()
+            .map(|module| module.functions.iter().map(function_name).collect())
+            .collect(),
         constant_names: modules
             .iter()
             .map(|module| {
@@ -182,7 +211,8 @@ fn package<'s>(
             })
             .collect(),
     };
-    let vars: Vec<&[resolve::Var]> = resolved.iter().map(|resolved| resolved.vars.as_slice()).collect();
+    let vars: Vec<&[resolve::Var]> =
+        resolved.iter().map(|resolved| resolved.vars.as_slice()).collect();
     let refs: Vec<&Module<'s>> = modules.iter().collect();
     emit::fold_constants(&mut program, &refs, &vars);
     let mut manifest = options.manifest.clone();
@@ -196,8 +226,13 @@ fn package<'s>(
     for (class, (source, module)) in sources.iter().zip(modules).enumerate() {
         let emitted = emit::emit(module, class as u32, vars[class], &program);
         let index = LineIndex::new(&source.text);
-        let functions = emitted.iter().map(|emitted| lines(emitted, &index, &source.text)).collect();
-        package.lines.push(ClassLines { class: source.class.clone(), path: source.path.clone(), functions });
+        let functions =
+            emitted.iter().map(|emitted| lines(emitted, &index, &source.text)).collect();
+        package.lines.push(ClassLines {
+            class: source.class.clone(),
+            path: source.path.clone(),
+            functions,
+        });
         let functions = emitted.into_iter().map(|emitted| emitted.function).collect();
         let file = ClassFile { variant: Variant::Multi, functions };
         package.classes.push(Class { name: source.class.clone(), file });
@@ -219,4 +254,58 @@ fn lines(emitted: &Emitted, index: &LineIndex, text: &str) -> FunctionLines {
         entries.push(LineEntry { pc: pc as u32, line, column });
     }
     FunctionLines { entries }
+}
+
+/// A class that a source names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name.
+    pub class: String,
+    /// Is it one of the standard library (`import … from "std/…"`)?
+    pub std: bool,
+}
+
+/// The classes that a source may mean: what it imports, `Name` in `Name.f`, and `"Name"` in
+/// `spawn("Name")`.
+pub fn named_classes(text: &str) -> Vec<Wanted> {
+    let tokens = super::lexer::lex(text).tokens;
+    let slice = |at: usize| {
+        tokens.get(at).and_then(|token| text.get(token.span.range())).unwrap_or_default()
+    };
+    let kind = |at: usize| tokens.get(at).map_or(Tok::Eof, |token| token.kind);
+    let mut found: Vec<Wanted> = Vec::new();
+    let mut add = |class: String, std: bool| {
+        let wanted = Wanted { class, std };
+        let plain = !wanted.class.is_empty()
+            && wanted.class.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if plain && !found.contains(&wanted) {
+            found.push(wanted);
+        }
+    };
+    let mut import = false;
+    for at in 0..tokens.len() {
+        match kind(at) {
+            Tok::Import => import = true,
+            Tok::Str => {
+                let name = slice(at);
+                let name = name.get(1..name.len().max(2) - 1).unwrap_or_default();
+                if import {
+                    let path = std::borrow::Cow::Borrowed(name);
+                    add(resolve::class_of_path(&path).into_owned(), name.starts_with("std/"));
+                    import = false;
+                } else if at >= 2 && kind(at - 1) == Tok::LParen && slice(at - 2) == "spawn" {
+                    add(name.split(['.', ':']).next().unwrap_or_default().to_owned(), false);
+                }
+            }
+            Tok::Semi => import = false,
+            Tok::Ident
+                if kind(at + 1) == Tok::Dot
+                    && slice(at).starts_with(|c: char| c.is_ascii_uppercase()) =>
+            {
+                add(slice(at).to_owned(), false);
+            }
+            _ => {}
+        }
+    }
+    found
 }

@@ -33,7 +33,8 @@ pub fn render(diag: &Diag, sources: &[Source], color: bool) -> String {
         .with_message(&diag.message)
         .with_label(label);
     if let Some((span, text)) = &diag.also {
-        report.add_label(Label::new((path, range(*span))).with_message(text).with_color(Color::Blue));
+        report
+            .add_label(Label::new((path, range(*span))).with_message(text).with_color(Color::Blue));
     }
     if let Some(help) = &diag.help {
         report.set_help(help);
@@ -41,9 +42,25 @@ pub fn render(diag: &Diag, sources: &[Source], color: bool) -> String {
     let mut out = Vec::new();
     let cache = (path, ariadne::Source::from(source.text.as_str()));
     match report.finish().write(cache, &mut out) {
-        Ok(()) => String::from_utf8_lossy(&out).lines().map(|line| format!("{}\n", line.trim_end())).collect(),
+        Ok(()) => {
+            let text = String::from_utf8_lossy(&out);
+            // The word in front has its colour even if colours are off.
+            let text = if color { text } else { plain(&text).into() };
+            text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        }
         Err(_) => format!("{}: {path}: {}\n", diag.severity.name(), diag.message),
     }
+}
+
+/// The text without escape sequences for colours.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((front, behind)) = rest.split_once("\u{1b}[") {
+        out.push_str(front);
+        rest = behind.split_once('m').map_or("", |(_, behind)| behind);
+    }
+    out + rest
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 mod check;
 mod names;
 
-pub use names::{Globals, index};
+pub use names::{Globals, class_of_path, index};
 
 /// What is known about a variable.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +86,12 @@ struct Resolver<'a, 's> {
 }
 
 /// Resolves the module of class number `class`.
-pub fn resolve<'s>(module: &mut Module<'s>, class: u32, globals: &Globals<'s>, natives: &Natives) -> Resolved {
+pub fn resolve<'s>(
+    module: &mut Module<'s>,
+    class: u32,
+    globals: &Globals<'s>,
+    natives: &Natives,
+) -> Resolved {
     let mut resolver = Resolver {
         globals,
         natives,
@@ -137,7 +142,14 @@ impl<'s> Resolver<'_, 's> {
         result
     }
 
-    fn declare(&mut self, name: &'s str, id: VarId, span: Span, constant: Option<&'static str>, scope_start: usize) {
+    fn declare(
+        &mut self,
+        name: &'s str,
+        id: VarId,
+        span: Span,
+        constant: Option<&'static str>,
+        scope_start: usize,
+    ) {
         let double = self.declared_since(name, scope_start);
         if let Some(first) = double {
             self.duplicate(name, span, first);
@@ -148,6 +160,7 @@ impl<'s> Resolver<'_, 's> {
         if let Some(&outer) = self.names.get(name).and_then(|list| list.last())
             && !quiet
             && double.is_none()
+            && self.out.vars[outer as usize].ready
         {
             let outer = self.out.vars[outer as usize].span;
             self.report(
@@ -157,13 +170,19 @@ impl<'s> Resolver<'_, 's> {
                     .help("rename one of them"),
             );
         }
-        *self.var(id) = Var { name: name.to_owned(), span, owner, in_loop, constant, quiet, ..Var::default() };
+        *self.var(id) =
+            Var { name: name.to_owned(), span, owner, in_loop, constant, quiet, ..Var::default() };
         self.names.entry(name).or_default().push(id);
         self.declared.push(name);
     }
 
     /// Declares the names of a pattern. `scope_start`: where its own scope begins, to find doubles.
-    fn declare_pattern(&mut self, pattern: &mut Pattern<'s>, scope_start: usize, constant: Option<&'static str>) {
+    fn declare_pattern(
+        &mut self,
+        pattern: &mut Pattern<'s>,
+        scope_start: usize,
+        constant: Option<&'static str>,
+    ) {
         match &mut pattern.kind {
             PatternKind::Bind { name, var } => {
                 let (name, var) = (*name, *var);
@@ -178,7 +197,9 @@ impl<'s> Resolver<'_, 's> {
                 }
             }
             PatternKind::Object(items) => {
-                items.iter_mut().for_each(|(_, item)| self.declare_pattern(item, scope_start, constant));
+                items
+                    .iter_mut()
+                    .for_each(|(_, item)| self.declare_pattern(item, scope_start, constant));
             }
             PatternKind::Or(items) => self.declare_alternatives(items, scope_start, constant),
             PatternKind::Wildcard | PatternKind::Literal(_) => {}
@@ -186,13 +207,20 @@ impl<'s> Resolver<'_, 's> {
     }
 
     /// All alternatives bind the same names: the variables of the first.
-    fn declare_alternatives(&mut self, items: &mut [Pattern<'s>], scope_start: usize, constant: Option<&'static str>) {
+    fn declare_alternatives(
+        &mut self,
+        items: &mut [Pattern<'s>],
+        scope_start: usize,
+        constant: Option<&'static str>,
+    ) {
         let Some((first, others)) = items.split_first_mut() else { return };
         let mark = self.declared.len();
         self.declare_pattern(first, scope_start, constant);
         let names: Vec<(&'s str, VarId)> = self.declared[mark..]
             .iter()
-            .map(|name| (*name, self.names.get(name).and_then(|list| list.last()).copied().unwrap_or(0)))
+            .map(|name| {
+                (*name, self.names.get(name).and_then(|list| list.last()).copied().unwrap_or(0))
+            })
             .collect();
         for other in others {
             let mut found = Vec::new();
@@ -208,19 +236,28 @@ impl<'s> Resolver<'_, 's> {
         }
     }
 
-    fn share_names(&mut self, pattern: &mut Pattern<'s>, names: &[(&'s str, VarId)], found: &mut Vec<&'s str>) {
+    fn share_names(
+        &mut self,
+        pattern: &mut Pattern<'s>,
+        names: &[(&'s str, VarId)],
+        found: &mut Vec<&'s str>,
+    ) {
         match &mut pattern.kind {
-            PatternKind::Bind { name, var } => match names.iter().find(|(known, _)| known == name) {
-                Some((_, shared)) => {
-                    *var = *shared;
-                    found.push(name);
+            PatternKind::Bind { name, var } => {
+                match names.iter().find(|(known, _)| known == name) {
+                    Some((_, shared)) => {
+                        *var = *shared;
+                        found.push(name);
+                    }
+                    None => {
+                        let message = format!("`{name}` is bound in this alternative only");
+                        let diag = Diag::error(pattern.span, message).label("not in the others");
+                        self.report(
+                            diag.help("bind the same names in all alternatives, or write two arms"),
+                        );
+                    }
                 }
-                None => {
-                    let message = format!("`{name}` is bound in this alternative only");
-                    let diag = Diag::error(pattern.span, message).label("not in the others");
-                    self.report(diag.help("bind the same names in all alternatives, or write two arms"));
-                }
-            },
+            }
             PatternKind::Tuple(items) | PatternKind::Or(items) => {
                 items.iter_mut().for_each(|item| self.share_names(item, names, found));
             }
@@ -377,8 +414,10 @@ impl<'s> Resolver<'_, 's> {
             StmtKind::Return(Some(value)) => self.expr(value),
             StmtKind::Break | StmtKind::Continue => {
                 if self.frame().loop_depth == 0 {
-                    let word = if matches!(stmt.kind, StmtKind::Break) { "break" } else { "continue" };
-                    let diag = Diag::error(stmt.span, format!("`{word}` outside a loop")).label("no loop around it");
+                    let word =
+                        if matches!(stmt.kind, StmtKind::Break) { "break" } else { "continue" };
+                    let diag = Diag::error(stmt.span, format!("`{word}` outside a loop"))
+                        .label("no loop around it");
                     self.report(diag.help("to leave the function, write `return`"));
                 }
             }
@@ -401,7 +440,10 @@ impl<'s> Resolver<'_, 's> {
 
     /// A function that captures nothing but itself needs no closure.
     fn finish_static(&mut self, var: VarId, captures: &mut Vec<VarId>) {
-        if captures.iter().all(|captured| *captured == var || self.out.vars[*captured as usize].is_static) {
+        if captures
+            .iter()
+            .all(|captured| *captured == var || self.out.vars[*captured as usize].is_static)
+        {
             captures.clear();
             self.var(var).is_static = true;
         }
@@ -448,7 +490,15 @@ impl<'s> Resolver<'_, 's> {
     fn expr(&mut self, expr: &mut Expr<'s>) {
         let span = expr.span;
         match &mut expr.kind {
-            ExprKind::Name { name, res } => *res = self.name(name, span),
+            ExprKind::Name { name, res } => {
+                *res = self.name(name, span);
+                if let Res::Builtin(_) = res {
+                    let message = format!("`{name}` can only be called");
+                    let diag = Diag::error(span, message).label("used as a value");
+                    let help = format!("wrap it in a function: `(x) => {name}(x)`");
+                    self.report(diag.help(help));
+                }
+            }
             ExprKind::This(var) => *var = self.this(),
             ExprKind::Template(parts) => {
                 for part in parts {
@@ -457,7 +507,9 @@ impl<'s> Resolver<'_, 's> {
                     }
                 }
             }
-            ExprKind::Tuple(items) | ExprKind::Array(items) => items.iter_mut().for_each(|item| self.expr(item)),
+            ExprKind::Tuple(items) | ExprKind::Array(items) => {
+                items.iter_mut().for_each(|item| self.expr(item))
+            }
             ExprKind::Object(props) => self.object(props),
             ExprKind::Not(operand) | ExprKind::Negate(operand) => self.expr(operand),
             ExprKind::Binary(_, a, b) | ExprKind::Logic(_, a, b) => {
@@ -512,10 +564,13 @@ impl<'s> Resolver<'_, 's> {
                 PropKey::Name(key) => {
                     if let Some(first) = keys.insert(key.to_string(), prop.key_span) {
                         self.report(
-                            Diag::error(prop.key_span, format!("property `{key}` is written twice"))
-                                .label("again")
-                                .also(first, "first here")
-                                .help("remove one of them"),
+                            Diag::error(
+                                prop.key_span,
+                                format!("property `{key}` is written twice"),
+                            )
+                            .label("again")
+                            .also(first, "first here")
+                            .help("remove one of them"),
                         );
                     }
                 }
@@ -557,7 +612,13 @@ impl<'s> Resolver<'_, 's> {
             None => {
                 let id = self.out.vars.len() as VarId;
                 let number = self.frames[owner].number;
-                let var = Var { name: "this".to_owned(), owner: number, ready: true, quiet: true, ..Var::default() };
+                let var = Var {
+                    name: "this".to_owned(),
+                    owner: number,
+                    ready: true,
+                    quiet: true,
+                    ..Var::default()
+                };
                 self.out.vars.push(var);
                 self.frames[owner].this = Some(id);
                 id

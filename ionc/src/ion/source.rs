@@ -44,7 +44,11 @@ pub struct Source {
 
 impl Source {
     /// A source text.
-    pub fn new(class: impl Into<String>, path: impl Into<String>, text: impl Into<String>) -> Source {
+    pub fn new(
+        class: impl Into<String>,
+        path: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Source {
         Source { class: class.into(), path: path.into(), text: text.into() }
     }
 }

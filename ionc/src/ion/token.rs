@@ -168,8 +168,25 @@ impl Tok {
         use Tok::*;
         matches!(
             self,
-            Function | Const | Let | If | Else | While | For | Break | Continue | Return | Match | Receive
-                | Import | Export | True | False | Undefined | SelfKw | This
+            Function
+                | Const
+                | Let
+                | If
+                | Else
+                | While
+                | For
+                | Break
+                | Continue
+                | Return
+                | Match
+                | Receive
+                | Import
+                | Export
+                | True
+                | False
+                | Undefined
+                | SelfKw
+                | This
         )
     }
 }

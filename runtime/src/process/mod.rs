@@ -219,7 +219,8 @@ impl Process {
     pub(crate) fn collect(&mut self) {
         let program = self.program();
         let mailbox = &mut self.mailbox;
-        let mut roots = ProcessRoots { stack: &mut self.stack, mailbox, globals: &mut self.globals, program };
+        let mut roots =
+            ProcessRoots { stack: &mut self.stack, mailbox, globals: &mut self.globals, program };
         self.heap.collect(&mut roots);
     }
 

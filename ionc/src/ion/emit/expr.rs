@@ -42,10 +42,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             return self.constant(value);
         }
         match &expr.kind {
-            ExprKind::Name { res: Res::Local(id), .. } if !self.module.vars[*id as usize].is_static => {
+            ExprKind::Name { res: Res::Local(id), .. }
+                if !self.module.vars[*id as usize].is_static =>
+            {
                 match self.places.get(id) {
                     Some(Place::Reg(reg)) => *reg,
-                    _ => self.new_value(expr),
+                    Some(Place::Boxed(_)) => self.new_value(expr),
+                    // Without a place it is one that was never given a value.
+                    None => self.code.constant(ConstValue::Undefined),
                 }
             }
             ExprKind::This(Some(id)) => match self.places.get(id) {
@@ -54,10 +58,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             },
             ExprKind::This(None) => self.this(),
             ExprKind::SelfPid => self.code.constant(ConstValue::Atom("__vm:self".to_owned())),
-            ExprKind::Name { res, .. } | ExprKind::Member { res, .. } => match self.function_constant(res) {
-                Some(constant) => self.code.constant(constant),
-                None => self.new_value(expr),
-            },
+            ExprKind::Name { res, .. } | ExprKind::Member { res, .. } => {
+                match self.function_constant(res) {
+                    Some(constant) => self.code.constant(constant),
+                    None if matches!(res, Res::Constant(..)) => self.new_value(expr),
+                    None if matches!(expr.kind, ExprKind::Member { .. }) => self.new_value(expr),
+                    None => self.code.constant(ConstValue::Undefined),
+                }
+            }
             ExprKind::Function(function) => self.closure(function, None, None),
             // Its value is that of the variable afterwards.
             ExprKind::Assign { target, .. } if self.own_register(target).is_some() => {
@@ -136,6 +144,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 self.code.forget(mark);
                 self.code.place(end);
             }
+            ExprKind::Call { callee, args } => match &callee.kind {
+                ExprKind::Name { res: Res::Builtin(builtin), .. } => {
+                    self.builtin(*builtin, args, None, expr.span)
+                }
+                _ => {
+                    self.value(expr);
+                }
+            },
             ExprKind::Name { res: Res::Local(_), .. } => {}
             _ if self.fold(expr).is_some() => {}
             _ => {
@@ -161,7 +177,9 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         }
         let span = expr.span;
         match &expr.kind {
-            ExprKind::Name { res: Res::Local(id), .. } if matches!(self.places.get(id), Some(Place::Boxed(_))) => {
+            ExprKind::Name { res: Res::Local(id), .. }
+                if matches!(self.places.get(id), Some(Place::Boxed(_))) =>
+            {
                 if let Some(Place::Boxed(object)) = self.places.get(id).copied() {
                     self.read_box(dst, object);
                 }
@@ -171,11 +189,16 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 if self.function_constant(&Res::Constant(*class, *index)).is_none() =>
             {
                 self.at(span);
-                let name = self.module.program.constant_names[*class as usize][*index as usize].clone();
+                let name =
+                    self.module.program.constant_names[*class as usize][*index as usize].clone();
                 let function = self.code.reg();
                 let reference = self.module.program.function_ref(*class, &name);
                 self.code.load(function, reference);
-                self.code.op(Instr::Call { dst: Dst(dst), function: Src(function), args: RegList(Vec::new()) });
+                self.code.op(Instr::Call {
+                    dst: Dst(dst),
+                    function: Src(function),
+                    args: RegList(Vec::new()),
+                });
             }
             ExprKind::Template(parts) => self.template(parts, dst, span),
             ExprKind::Tuple(items) => {
@@ -233,8 +256,12 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             ExprKind::Function(function) => {
                 self.closure(function, Some(dst), None);
             }
-            ExprKind::Match(inner) => self.through(dst, |this, dst| this.match_expr(inner, Some(dst))),
-            ExprKind::Receive(inner) => self.through(dst, |this, dst| this.receive_expr(inner, Some(dst), span)),
+            ExprKind::Match(inner) => {
+                self.through(dst, |this, dst| this.match_expr(inner, Some(dst)))
+            }
+            ExprKind::Receive(inner) => {
+                self.through(dst, |this, dst| this.receive_expr(inner, Some(dst), span))
+            }
             ExprKind::Assign { target, .. } => {
                 self.effect(expr);
                 let value = self.value(target);
@@ -314,7 +341,9 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         let mut regs = Vec::new();
         for part in parts {
             match part {
-                TemplatePart::Text(text) => regs.push(self.code.constant(ConstValue::String(text.to_string()))),
+                TemplatePart::Text(text) => {
+                    regs.push(self.code.constant(ConstValue::String(text.to_string())))
+                }
                 TemplatePart::Expr(expr) => {
                     let reg = self.value(expr);
                     regs.push(if self.mutable.contains(&reg) { self.copied(reg) } else { reg });
@@ -433,14 +462,18 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             _ => None,
         };
         if let Some(Res::Builtin(builtin)) = res {
-            return self.builtin(*builtin, args, dst, span);
+            return self.builtin(*builtin, args, Some(dst), span);
         }
         if let Some(constant) = res.and_then(|res| self.function_constant(res)) {
             let args = self.operands(args);
             self.at(callee.span);
             let function = self.code.reg();
             self.code.load(function, constant);
-            self.code.op(Instr::Call { dst: Dst(dst), function: Src(function), args: RegList(args) });
+            self.code.op(Instr::Call {
+                dst: Dst(dst),
+                function: Src(function),
+                args: RegList(args),
+            });
             return;
         }
         match &callee.kind {
@@ -463,7 +496,11 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 let function = self.receiver(callee, args);
                 let args = self.operands(args);
                 self.at(callee.span);
-                self.code.op(Instr::Call { dst: Dst(dst), function: Src(function), args: RegList(args) });
+                self.code.op(Instr::Call {
+                    dst: Dst(dst),
+                    function: Src(function),
+                    args: RegList(args),
+                });
             }
         }
     }
@@ -471,7 +508,11 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
     /// What is called, or whose method is called.
     fn receiver(&mut self, expr: &'a Expr<'s>, args: &[Expr<'s>]) -> Reg {
         let reg = self.value(expr);
-        if self.mutable.contains(&reg) && args.iter().any(may_assign) { self.copied(reg) } else { reg }
+        if self.mutable.contains(&reg) && args.iter().any(may_assign) {
+            self.copied(reg)
+        } else {
+            reg
+        }
     }
 
     fn call_method(&mut self, object: Reg, key: Reg, args: Vec<Reg>, dst: Reg) {
@@ -480,7 +521,13 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         self.code.op(Instr::Call { dst: Dst(dst), function: Src(method), args: RegList(args) });
     }
 
-    fn builtin(&mut self, builtin: Builtin, args: &'a [Expr<'s>], dst: Reg, span: Span) {
+    fn builtin(&mut self, builtin: Builtin, args: &'a [Expr<'s>], wanted: Option<Reg>, span: Span) {
+        let unit = |this: &mut Self| {
+            if let Some(dst) = wanted {
+                this.code.load(dst, ConstValue::Unit);
+            }
+        };
+        let dst = wanted.unwrap_or_else(|| self.code.reg());
         match (builtin, args) {
             (Builtin::Spawn, [function, rest @ ..]) => {
                 let list: &'a [Expr<'s>] = match rest.first().map(|list| &list.kind) {
@@ -490,20 +537,28 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 let function = self.receiver(function, list);
                 let args = self.operands(list);
                 self.at(span);
-                self.code.op(Instr::Spawn { dst: Dst(dst), function: Src(function), args: RegList(args) });
+                self.code.op(Instr::Spawn {
+                    dst: Dst(dst),
+                    function: Src(function),
+                    args: RegList(args),
+                });
             }
             (Builtin::Send, [process, message]) => {
                 let process = self.left_operand(process, message);
                 let message = self.value(message);
                 self.at(span);
                 self.code.op(Instr::Send { process: Src(process), message: Src(message) });
-                self.code.load(dst, ConstValue::Unit);
+                unit(self);
             }
             (Builtin::Receive, [timeout]) => {
                 let timeout = self.value(timeout);
                 let result = self.code.reg();
                 self.at(span);
-                self.code.op(Instr::ReceiveWithTimeout { dst: Dst(dst), timeout: Src(timeout), result: Dst(result) });
+                self.code.op(Instr::ReceiveWithTimeout {
+                    dst: Dst(dst),
+                    timeout: Src(timeout),
+                    result: Dst(result),
+                });
             }
             (Builtin::Receive, _) => {
                 self.at(span);
@@ -521,7 +576,7 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             (Builtin::Yield, _) => {
                 self.at(span);
                 self.code.op(Instr::Yield {});
-                self.code.load(dst, ConstValue::Unit);
+                unit(self);
             }
             (Builtin::Select | Builtin::SelectKill, [list]) => {
                 let regs = match &list.kind {
@@ -541,28 +596,36 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
 
     // Assignments.
 
-    fn assign(&mut self, op: Option<BinaryOp>, target: &'a Expr<'s>, value: &'a Expr<'s>, span: Span) {
+    fn assign(
+        &mut self,
+        op: Option<BinaryOp>,
+        target: &'a Expr<'s>,
+        value: &'a Expr<'s>,
+        span: Span,
+    ) {
         match &target.kind {
-            ExprKind::Name { res: Res::Local(id), .. } => match (self.places.get(id).copied(), op) {
-                (Some(Place::Reg(reg)), None) => self.value_to(value, reg),
-                (Some(Place::Reg(reg)), Some(op)) => {
-                    let old = if may_assign(value) { self.copied(reg) } else { reg };
-                    self.binary(op, old, value, reg, span);
+            ExprKind::Name { res: Res::Local(id), .. } => {
+                match (self.places.get(id).copied(), op) {
+                    (Some(Place::Reg(reg)), None) => self.value_to(value, reg),
+                    (Some(Place::Reg(reg)), Some(op)) => {
+                        let old = if may_assign(value) { self.copied(reg) } else { reg };
+                        self.binary(op, old, value, reg, span);
+                    }
+                    (Some(Place::Boxed(object)), op) => {
+                        let new = match op {
+                            None => self.value(value),
+                            Some(op) => {
+                                let old = self.code.reg();
+                                self.read_box(old, object);
+                                self.binary(op, old, value, old, span);
+                                old
+                            }
+                        };
+                        self.write_box(object, new);
+                    }
+                    (None, _) => self.effect(value),
                 }
-                (Some(Place::Boxed(object)), op) => {
-                    let new = match op {
-                        None => self.value(value),
-                        Some(op) => {
-                            let old = self.code.reg();
-                            self.read_box(old, object);
-                            self.binary(op, old, value, old, span);
-                            old
-                        }
-                    };
-                    self.write_box(object, new);
-                }
-                (None, _) => self.effect(value),
-            },
+            }
             ExprKind::Member { object, name, .. } => {
                 let object = self.left_operand(object, value);
                 let key = self.atom(name.text);
@@ -571,14 +634,25 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             ExprKind::Index { object, index } => {
                 let object = self.left_operand(object, index);
                 let key = self.key(index);
-                let key = if self.mutable.contains(&key) && may_assign(value) { self.copied(key) } else { key };
+                let key = if self.mutable.contains(&key) && may_assign(value) {
+                    self.copied(key)
+                } else {
+                    key
+                };
                 self.set_prop(object, key, op, value, span);
             }
             _ => {}
         }
     }
 
-    fn set_prop(&mut self, object: Reg, key: Reg, op: Option<BinaryOp>, value: &'a Expr<'s>, span: Span) {
+    fn set_prop(
+        &mut self,
+        object: Reg,
+        key: Reg,
+        op: Option<BinaryOp>,
+        value: &'a Expr<'s>,
+        span: Span,
+    ) {
         let new = match op {
             None => self.value(value),
             Some(op) => {
@@ -604,7 +678,11 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 reg
             });
             let (dst, a, b) = (Dst(dst), Src(old), Src(b));
-            this.code.op(if op == BinaryOp::Add { Instr::Add { dst, a, b } } else { Instr::Sub { dst, a, b } });
+            this.code.op(if op == BinaryOp::Add {
+                Instr::Add { dst, a, b }
+            } else {
+                Instr::Sub { dst, a, b }
+            });
         };
         match &target.kind {
             ExprKind::Name { res: Res::Local(id), .. } => match self.places.get(id).copied() {
@@ -631,9 +709,17 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 };
                 let value = self.code.reg();
                 self.at(target.span);
-                self.code.op(Instr::GetProp { dst: Dst(value), object: Src(object), key: Src(key) });
+                self.code.op(Instr::GetProp {
+                    dst: Dst(value),
+                    object: Src(object),
+                    key: Src(key),
+                });
                 step(self, value, value);
-                self.code.op(Instr::SetProp { object: Src(object), key: Src(key), value: Src(value) });
+                self.code.op(Instr::SetProp {
+                    object: Src(object),
+                    key: Src(key),
+                    value: Src(value),
+                });
             }
             _ => {}
         }
@@ -643,11 +729,17 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
 /// May evaluating the expression assign a variable of this function that lives in a register?
 pub(super) fn may_assign(expr: &Expr<'_>) -> bool {
     match &expr.kind {
-        ExprKind::Assign { .. } | ExprKind::Update { .. } | ExprKind::Match(_) | ExprKind::Receive(_) => true,
-        ExprKind::Template(parts) => parts.iter().any(|part| matches!(part, TemplatePart::Expr(expr) if may_assign(expr))),
+        ExprKind::Assign { .. }
+        | ExprKind::Update { .. }
+        | ExprKind::Match(_)
+        | ExprKind::Receive(_) => true,
+        ExprKind::Template(parts) => {
+            parts.iter().any(|part| matches!(part, TemplatePart::Expr(expr) if may_assign(expr)))
+        }
         ExprKind::Tuple(items) | ExprKind::Array(items) => items.iter().any(may_assign),
         ExprKind::Object(props) => props.iter().any(|prop| {
-            may_assign(&prop.value) || matches!(&prop.key, PropKey::Computed(key) if may_assign(key))
+            may_assign(&prop.value)
+                || matches!(&prop.key, PropKey::Computed(key) if may_assign(key))
         }),
         ExprKind::Not(operand) | ExprKind::Negate(operand) => may_assign(operand),
         ExprKind::Binary(_, a, b) | ExprKind::Logic(_, a, b) => may_assign(a) || may_assign(b),

@@ -24,7 +24,9 @@ impl<'s> FunctionEmitter<'_, '_, 's> {
             | ExprKind::Member { res: Res::Constant(class, index), .. } => {
                 self.module.program.constant(*class, *index)?.clone()
             }
-            ExprKind::Tuple(items) => Tuple(items.iter().map(|item| self.fold(item)).collect::<Option<_>>()?),
+            ExprKind::Tuple(items) => {
+                Tuple(items.iter().map(|item| self.fold(item)).collect::<Option<_>>()?)
+            }
             ExprKind::Template(parts) => {
                 let mut out = std::string::String::new();
                 for part in parts {

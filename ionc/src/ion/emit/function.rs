@@ -3,10 +3,15 @@
 use super::*;
 use ion_runtime::bytecode::Body as CodeBody;
 use ion_runtime::bytecode::Instr;
-use ion_runtime::bytecode::ops::{Captures, ConstOperand, Dst, PropInit, PropValue, Props, RegList, Scope, Src};
+use ion_runtime::bytecode::ops::{
+    Captures, ConstOperand, Dst, PropInit, PropValue, Props, RegList, Scope, Src,
+};
 
 /// Compiles one function.
-pub(super) fn emit_function<'a, 's>(module: &mut ModuleEmitter<'a, 'a, 's>, queued: &Queued<'a, 's>) -> Emitted {
+pub(super) fn emit_function<'a, 's>(
+    module: &mut ModuleEmitter<'a, 'a, 's>,
+    queued: &Queued<'a, 's>,
+) -> Emitted {
     let function = queued.function;
     let captured = queued.captures.len() as u32;
     let fixed = captured + function.params.len() as u32;
@@ -74,8 +79,6 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
                 self.code.forget(mark);
                 self.code.place(given);
             }
-        }
-        for (reg, param) in (first..).zip(params) {
             self.destructure(&param.pattern, reg, true);
         }
     }
@@ -115,7 +118,12 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
     }
 
     /// A register with a nested function.
-    pub(super) fn closure(&mut self, function: &'a Function<'s>, wanted: Option<Reg>, name: Option<String>) -> Reg {
+    pub(super) fn closure(
+        &mut self,
+        function: &'a Function<'s>,
+        wanted: Option<Reg>,
+        name: Option<String>,
+    ) -> Reg {
         let statics = self.module.vars;
         let consts = &self.module.consts;
         let captures: Vec<VarId> = function
@@ -128,10 +136,15 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
         let reference = self.module.program.function_ref(self.module.class, &name);
         // A variable of a loop has another value in each round, but MAKE_CLOSURE keeps the first
         // value of a name for as long as a frame lives. So a function with a frame of its own makes it.
-        let in_loop = captures.iter().any(|id| {
-            self.module.vars[*id as usize].in_loop && !self.captured.contains(id)
+        let in_loop = captures
+            .iter()
+            .any(|id| self.module.vars[*id as usize].in_loop && !self.captured.contains(id));
+        self.module.queue.push(Queued {
+            name: name.clone(),
+            function,
+            captures: captures.clone(),
+            memo: None,
         });
-        self.module.queue.push(Queued { name: name.clone(), function, captures: captures.clone(), memo: None });
         if captures.is_empty() {
             return match wanted {
                 Some(dst) => {
@@ -147,11 +160,16 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
             let maker = self.maker(&name, &reference, &captures);
             let function = self.code.reg();
             self.code.load(function, maker);
-            self.code.op(Instr::Call { dst: Dst(dst), function: Src(function), args: RegList(regs) });
+            self.code.op(Instr::Call {
+                dst: Dst(dst),
+                function: Src(function),
+                args: RegList(regs),
+            });
             return dst;
         }
         let template = self.code.constant(reference);
-        let list = captures.iter().zip(regs).map(|(id, reg)| (self.capture_name(*id), reg)).collect();
+        let list =
+            captures.iter().zip(regs).map(|(id, reg)| (self.capture_name(*id), reg)).collect();
         self.code.op(Instr::MakeClosure {
             dst: Dst(dst),
             function: Src(template),
@@ -182,7 +200,8 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
     fn maker(&mut self, name: &str, reference: &ConstValue, captures: &[VarId]) -> ConstValue {
         let maker = self.module.unique(format!("{name}.make"));
         let count = captures.len() as u32;
-        let list = captures.iter().zip(0..).map(|(id, reg)| (self.capture_name(*id), reg)).collect();
+        let list =
+            captures.iter().zip(0..).map(|(id, reg)| (self.capture_name(*id), reg)).collect();
         let code = vec![
             Instr::LoadConst { dst: Dst(count), value: ConstOperand(reference.clone()) },
             Instr::MakeClosure {

@@ -49,7 +49,8 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
 
     pub(super) fn receive_expr(&mut self, inner: &'a Receive<'s>, dst: Option<Reg>, span: Span) {
         self.at(span);
-        let takes_all = inner.arms.iter().any(|arm| arm.guard.is_none() && takes_everything(&arm.pattern));
+        let takes_all =
+            inner.arms.iter().any(|arm| arm.guard.is_none() && takes_everything(&arm.pattern));
         let (end, late) = (self.code.label(), self.code.label());
         let timeout = match &inner.after {
             Some((time, _)) => {
@@ -88,7 +89,13 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 self.code.jump(end);
             }
         } else {
-            self.selective(inner, timeout, message, Arms { arms: list(&inner.arms), take: true, dst, end, none: late }, span);
+            self.selective(
+                inner,
+                timeout,
+                message,
+                Arms { arms: list(&inner.arms), take: true, dst, end, none: late },
+                span,
+            );
         }
         self.code.forget(mark);
         self.code.place(late);
@@ -100,7 +107,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
     }
 
     /// Looks at one message after the other until an arm takes one.
-    fn selective(&mut self, inner: &'a Receive<'s>, timeout: Option<Reg>, message: Reg, arms: Arms<'a, 's>, span: Span) {
+    fn selective(
+        &mut self,
+        inner: &'a Receive<'s>,
+        timeout: Option<Reg>,
+        message: Reg,
+        arms: Arms<'a, 's>,
+        span: Span,
+    ) {
         let late = arms.none;
         let timeout = timeout.unwrap_or_else(|| self.code.constant(ConstValue::Undefined));
         self.code.start_loop(true);
@@ -137,7 +151,9 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             // As far as the first arm that needs more than MATCH.
             let count = rest
                 .iter()
-                .position(|(pattern, arm)| arm.guard.is_some() || !is_exact(pattern) || takes_everything(pattern))
+                .position(|(pattern, arm)| {
+                    arm.guard.is_some() || !is_exact(pattern) || takes_everything(pattern)
+                })
                 .map_or(rest.len(), |at| if takes_everything(rest[at].0) { at } else { at + 1 });
             let group = &rest[..count];
             rest = &rest[count..];
@@ -165,7 +181,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
     }
 
     /// An arm whose coarse pattern matches.
-    fn arm(&mut self, arms: &Arms<'a, 's>, pattern: &'a Pattern<'s>, arm: &'a Arm<'s>, value: Reg, fail: Option<Label>) {
+    fn arm(
+        &mut self,
+        arms: &Arms<'a, 's>,
+        pattern: &'a Pattern<'s>,
+        arm: &'a Arm<'s>,
+        value: Reg,
+        fail: Option<Label>,
+    ) {
         self.at(pattern.span);
         let mark = self.code.mark();
         self.refine(pattern, value, fail.unwrap_or(arms.none), true);
@@ -219,17 +242,29 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             }
             PatternKind::Wildcard | PatternKind::Literal(_) => {}
             PatternKind::Tuple(items) => self.refine_items(items, value, fail, alias),
-            PatternKind::Array { items, rest: None } => self.refine_items(items, value, fail, alias),
-            PatternKind::Array { items, rest: Some(rest) } => self.refine_rest(items, rest, value, fail, alias),
+            PatternKind::Array { items, rest: None } => {
+                self.refine_items(items, value, fail, alias)
+            }
+            PatternKind::Array { items, rest: Some(rest) } => {
+                self.refine_rest(items, rest, value, fail, alias)
+            }
             PatternKind::Object(items) => {
                 for (name, item) in items {
                     let key = self.atom(name.text);
                     let property = self.code.reg();
-                    self.code.op(Instr::GetProp { dst: Dst(property), object: Src(value), key: Src(key) });
+                    self.code.op(Instr::GetProp {
+                        dst: Dst(property),
+                        object: Src(value),
+                        key: Src(key),
+                    });
                     if takes_everything(item) {
                         let undefined = self.code.constant(ConstValue::Undefined);
                         let missing = self.code.reg();
-                        self.code.op(Instr::Equal { dst: Dst(missing), a: Src(property), b: Src(undefined) });
+                        self.code.op(Instr::Equal {
+                            dst: Dst(missing),
+                            a: Src(property),
+                            b: Src(undefined),
+                        });
                         self.code.jump_if(missing, true, fail);
                     } else {
                         self.require(item, property, fail);
@@ -272,7 +307,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         }
     }
 
-    fn refine_rest(&mut self, items: &'a [Pattern<'s>], rest: &'a Pattern<'s>, value: Reg, fail: Label, alias: bool) {
+    fn refine_rest(
+        &mut self,
+        items: &'a [Pattern<'s>],
+        rest: &'a Pattern<'s>,
+        value: Reg,
+        fail: Label,
+        alias: bool,
+    ) {
         let is_array = self.code.reg();
         self.native(library::IS_ARRAY, vec![value], is_array);
         self.code.jump_if(is_array, false, fail);
@@ -366,7 +408,11 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                         let key = self.atom(name.text);
                         let property = self.code.reg();
                         self.at(name.span);
-                        self.code.op(Instr::GetProp { dst: Dst(property), object: Src(value), key: Src(key) });
+                        self.code.op(Instr::GetProp {
+                            dst: Dst(property),
+                            object: Src(value),
+                            key: Src(key),
+                        });
                         self.destructure(item, property, alias);
                     }
                 }
@@ -404,7 +450,9 @@ fn coarse(pattern: &Pattern<'_>) -> Coarse {
             _ => Coarse::Wildcard,
         },
         PatternKind::Tuple(items) => Coarse::Tuple(items.iter().map(coarse).collect()),
-        PatternKind::Array { items, rest: None } => Coarse::Array(items.iter().map(coarse).collect()),
+        PatternKind::Array { items, rest: None } => {
+            Coarse::Array(items.iter().map(coarse).collect())
+        }
         _ => Coarse::Wildcard,
     }
 }
@@ -418,7 +466,10 @@ fn is_exact(pattern: &Pattern<'_>) -> bool {
             items.iter().all(|item| is_exact(item) && !matches!(item.kind, PatternKind::Or(_)))
         }
         PatternKind::Or(items) => {
-            !has_variables(pattern) && items.iter().all(|item| is_exact(item) && !matches!(item.kind, PatternKind::Or(_)))
+            !has_variables(pattern)
+                && items
+                    .iter()
+                    .all(|item| is_exact(item) && !matches!(item.kind, PatternKind::Or(_)))
         }
         PatternKind::Array { .. } | PatternKind::Object(_) => false,
     }

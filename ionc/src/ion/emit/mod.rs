@@ -165,7 +165,11 @@ pub(crate) fn plain_function<'m, 's>(init: &'m Function<'s>) -> Option<&'m Funct
 }
 
 /// The constants of modules that are known when compiling, in order; they may refer to earlier ones.
-pub(crate) fn fold_constants<'s>(program: &mut Program<'_, 's>, modules: &[&Module<'s>], vars: &[&[Var]]) {
+pub(crate) fn fold_constants<'s>(
+    program: &mut Program<'_, 's>,
+    modules: &[&Module<'s>],
+    vars: &[&[Var]],
+) {
     program.constants = modules.iter().map(|module| vec![None; module.constants.len()]).collect();
     // Constants may refer to constants of other modules and further down: a few rounds find all.
     for _ in 0..4 {
@@ -215,5 +219,8 @@ impl<'a, 's> ModuleEmitter<'a, 'a, 's> {
 
 /// Atoms that LOAD_CONST would turn into something else.
 fn is_special(text: &str) -> bool {
-    text == "self" || text.starts_with("__vm:") || text.starts_with("__stdlib:") || text.starts_with("__function_ref:")
+    text == "self"
+        || text.starts_with("__vm:")
+        || text.starts_with("__stdlib:")
+        || text.starts_with("__function_ref:")
 }

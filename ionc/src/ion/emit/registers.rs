@@ -135,7 +135,8 @@ fn intervals(items: &mut [Item], regs: u32, fixed: u32) -> Vec<Interval> {
 
 fn allocate(items: &mut [Item], regs: u32, fixed: u32) -> Vec<Reg> {
     let all = intervals(items, regs, fixed);
-    let mut order: Vec<u32> = (fixed..regs).filter(|reg| all[*reg as usize].start != UNUSED).collect();
+    let mut order: Vec<u32> =
+        (fixed..regs).filter(|reg| all[*reg as usize].start != UNUSED).collect();
     order.sort_by_key(|reg| all[*reg as usize].start);
     let mut map: Vec<Reg> = (0..regs).collect();
     let mut active: BinaryHeap<Reverse<(u32, Reg)>> = BinaryHeap::new();
@@ -198,7 +199,9 @@ fn link(items: Vec<Item>, labels: usize) -> (Vec<Instr>, Vec<u32>) {
         // A few hops; more are rare, and a loop of jumps has no end.
         for _ in 0..8 {
             match items.get(at) {
-                Some(Item::Op(Instr::Jump { offset }, _)) => at = first_op(label_item[offset.0 as usize]),
+                Some(Item::Op(Instr::Jump { offset }, _)) => {
+                    at = first_op(label_item[offset.0 as usize])
+                }
                 _ => break,
             }
         }
@@ -210,28 +213,33 @@ fn link(items: Vec<Item>, labels: usize) -> (Vec<Instr>, Vec<u32>) {
         Item::Op(..) => true,
         _ => false,
     };
-    let mut index = vec![0i32; items.len() + 1];
+    let kept: Vec<bool> = (0..items.len()).map(keep).collect();
+    let mut index = Vec::with_capacity(items.len() + 1);
     let mut count = 0;
-    for i in 0..items.len() {
-        index[i] = count;
-        count += i32::from(keep(i));
+    for kept in &kept {
+        index.push(count);
+        count += i32::from(*kept);
     }
-    index[items.len()] = count;
+    index.push(count);
     let mut jumps: Vec<(usize, Vec<i32>)> = Vec::new();
     for (i, item) in items.iter().enumerate() {
         let Item::Op(instr, _) = item else { continue };
         let distance = |offset: &Offset| index[resolve(offset.0)] - index[i];
         let distances = match instr {
-            Instr::Jump { offset } | Instr::JumpIfTrue { offset, .. } | Instr::JumpIfFalse { offset, .. } => {
+            Instr::Jump { offset }
+            | Instr::JumpIfTrue { offset, .. }
+            | Instr::JumpIfFalse { offset, .. } => {
                 vec![distance(offset)]
             }
-            Instr::Match { arms, .. } => arms.0.iter().map(|(_, offset)| distance(offset)).collect(),
+            Instr::Match { arms, .. } => {
+                arms.0.iter().map(|(_, offset)| distance(offset)).collect()
+            }
             _ => continue,
         };
         jumps.push((i, distances));
     }
-    let kept: Vec<bool> = (0..items.len()).map(keep).collect();
-    let (mut code, mut places) = (Vec::with_capacity(count as usize), Vec::with_capacity(count as usize));
+    let (mut code, mut places) =
+        (Vec::with_capacity(count as usize), Vec::with_capacity(count as usize));
     let mut jumps = jumps.into_iter().peekable();
     for (i, item) in items.into_iter().enumerate() {
         let distances = jumps.next_if(|(at, _)| *at == i).map(|(_, distances)| distances);
@@ -241,7 +249,9 @@ fn link(items: Vec<Item>, labels: usize) -> (Vec<Instr>, Vec<u32>) {
         }
         match (&mut instr, distances.as_deref()) {
             (
-                Instr::Jump { offset } | Instr::JumpIfTrue { offset, .. } | Instr::JumpIfFalse { offset, .. },
+                Instr::Jump { offset }
+                | Instr::JumpIfTrue { offset, .. }
+                | Instr::JumpIfFalse { offset, .. },
                 Some([distance]),
             ) => *offset = Offset(*distance),
             (Instr::Match { arms, .. }, Some(distances)) => {

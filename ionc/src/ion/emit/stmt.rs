@@ -60,7 +60,9 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         self.code.at = stmt.span.start;
         match &stmt.kind {
             StmtKind::Expr(expr) => self.effect(expr),
-            StmtKind::Let { pattern, init, constant } => self.declaration(pattern, init.as_ref(), *constant),
+            StmtKind::Let { pattern, init, constant } => {
+                self.declaration(pattern, init.as_ref(), *constant)
+            }
             StmtKind::Function { var, function } => {
                 let name = self.nested_name(function);
                 if self.module.vars[*var as usize].is_static {
@@ -97,7 +99,12 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         }
     }
 
-    fn declaration(&mut self, pattern: &'a Pattern<'s>, init: Option<&'a Expr<'s>>, constant: bool) {
+    fn declaration(
+        &mut self,
+        pattern: &'a Pattern<'s>,
+        init: Option<&'a Expr<'s>>,
+        constant: bool,
+    ) {
         let PatternKind::Bind { var, .. } = &pattern.kind else {
             if let Some(init) = init {
                 let value = self.value(init);
@@ -186,7 +193,11 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         }
     }
 
-    fn if_statement(&mut self, arms: &'a [(Expr<'s>, Block<'s>)], otherwise: Option<&'a Block<'s>>) {
+    fn if_statement(
+        &mut self,
+        arms: &'a [(Expr<'s>, Block<'s>)],
+        otherwise: Option<&'a Block<'s>>,
+    ) {
         let end = self.code.label();
         let mark = self.code.mark();
         for (i, (condition, block)) in arms.iter().enumerate() {
@@ -221,7 +232,9 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         let (body, next, end) = (self.code.label(), self.code.label(), self.code.label());
         let endless = match &inner.condition {
             None => true,
-            Some(condition) => self.fold(condition).as_ref().and_then(super::fold::truth) == Some(true),
+            Some(condition) => {
+                self.fold(condition).as_ref().and_then(super::fold::truth) == Some(true)
+            }
         };
         let condition = inner.condition.as_ref().filter(|_| !endless);
         let repeated = condition.is_some_and(|condition| nodes(condition, MAX_REPEATED).is_some());
@@ -273,7 +286,8 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         };
         let index = self.code.reg();
         self.code.load(index, ConstValue::Number(0.0));
-        let (body, next, end, test) = (self.code.label(), self.code.label(), self.code.label(), self.code.label());
+        let (body, next, end, test) =
+            (self.code.label(), self.code.label(), self.code.label(), self.code.label());
         self.code.start_loop(inner.receives);
         self.code.jump(test);
         self.code.place_head(body);
@@ -312,8 +326,15 @@ fn nodes(expr: &Expr<'_>, most: u32) -> Option<u32> {
         (total <= most).then_some(total)
     };
     match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Bool(_) | ExprKind::Name { .. } | ExprKind::Str(_) | ExprKind::Atom(_)
-        | ExprKind::Undefined | ExprKind::Unit | ExprKind::This(_) | ExprKind::SelfPid => sum(&[]),
+        ExprKind::Number(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Name { .. }
+        | ExprKind::Str(_)
+        | ExprKind::Atom(_)
+        | ExprKind::Undefined
+        | ExprKind::Unit
+        | ExprKind::This(_)
+        | ExprKind::SelfPid => sum(&[]),
         ExprKind::Not(operand) | ExprKind::Negate(operand) => sum(&[operand]),
         ExprKind::Binary(_, a, b) | ExprKind::Logic(_, a, b) => sum(&[a, b]),
         ExprKind::Member { object, .. } => sum(&[object]),

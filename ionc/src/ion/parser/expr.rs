@@ -73,12 +73,21 @@ impl<'s> Parser<'s> {
     }
 
     fn check_target(&mut self, target: &Expr<'s>, sign: Span) {
-        if matches!(target.kind, ExprKind::Name { .. } | ExprKind::Member { .. } | ExprKind::Index { .. } | ExprKind::Error) {
+        if matches!(
+            target.kind,
+            ExprKind::Name { .. }
+                | ExprKind::Member { .. }
+                | ExprKind::Index { .. }
+                | ExprKind::Error
+        ) {
             return;
         }
-        let diag = Diag::error(target.span, "cannot assign to this").label("neither a variable nor a property");
+        let diag = Diag::error(target.span, "cannot assign to this")
+            .label("neither a variable nor a property");
         let help = match target.kind {
-            ExprKind::Tuple(_) | ExprKind::Array(_) | ExprKind::Object(_) => "names are taken apart with `const` or `let`: `const (a, b) = pair;`",
+            ExprKind::Tuple(_) | ExprKind::Array(_) | ExprKind::Object(_) => {
+                "names are taken apart with `const` or `let`: `const (a, b) = pair;`"
+            }
             _ => "to compare, write `==`",
         };
         self.report(diag.also(sign, "assigned here").help(help));
@@ -214,7 +223,8 @@ impl<'s> Parser<'s> {
                 Tok::PlusPlus | Tok::MinusMinus if !token.newline => {
                     self.bump();
                     self.check_target(&expr, token.span);
-                    let op = if token.kind == Tok::PlusPlus { BinaryOp::Add } else { BinaryOp::Sub };
+                    let op =
+                        if token.kind == Tok::PlusPlus { BinaryOp::Add } else { BinaryOp::Sub };
                     let span = expr.span.to(token.span);
                     let kind = ExprKind::Update { op, prefix: false, target: Box::new(expr) };
                     expr = Expr { kind, span };
@@ -245,7 +255,8 @@ impl<'s> Parser<'s> {
             return Ok(());
         }
         let span = self.token().span;
-        let diag = Diag::error(span, format!("`...` is not allowed in {place}")).label("only in patterns");
+        let diag =
+            Diag::error(span, format!("`...` is not allowed in {place}")).label("only in patterns");
         Err(self.report(diag.help("join arrays with `Array.concat(a, b)`")))
     }
 
@@ -287,7 +298,9 @@ impl<'s> Parser<'s> {
             }
             Tok::TemplateWhole | Tok::TemplateHead => return self.template(),
             Tok::Ident if !self.no_arrow && self.peek(1).kind == Tok::Arrow => return self.arrow(),
-            Tok::Underscore if !self.no_arrow && self.peek(1).kind == Tok::Arrow => return self.arrow(),
+            Tok::Underscore if !self.no_arrow && self.peek(1).kind == Tok::Arrow => {
+                return self.arrow();
+            }
             Tok::Ident => {
                 let name = self.slice(span);
                 self.refuse_foreign(name, span)?;
@@ -345,14 +358,24 @@ impl<'s> Parser<'s> {
                 "there is no `try`",
                 "let the process crash, and watch it with `Process.monitor(p)` or a supervisor",
             ),
-            "async" | "await" if !next.newline && (next.kind == Tok::Function || next.kind == Tok::Ident) => (
-                "there are no asynchronous functions",
-                "every process waits on its own: use `spawn`, `send` and `receive`",
-            ),
+            "async" | "await"
+                if !next.newline && (next.kind == Tok::Function || next.kind == Tok::Ident) =>
+            {
+                (
+                    "there are no asynchronous functions",
+                    "every process waits on its own: use `spawn`, `send` and `receive`",
+                )
+            }
             "null" => ("there is no `null`", "use `undefined`, or `()` for the unit value"),
-            "var" if next.kind == Tok::Ident && !next.newline => ("there is no `var`", "write `let`, or `const` if it never changes"),
-            "switch" if next.kind == Tok::LParen => ("there is no `switch`", "write `match (value) { 1 => …, _ => … }`"),
-            "typeof" if next.kind == Tok::Ident && !next.newline => ("there is no `typeof`", "match on the value, or compare it"),
+            "var" if next.kind == Tok::Ident && !next.newline => {
+                ("there is no `var`", "write `let`, or `const` if it never changes")
+            }
+            "switch" if next.kind == Tok::LParen => {
+                ("there is no `switch`", "write `match (value) { 1 => …, _ => … }`")
+            }
+            "typeof" if next.kind == Tok::Ident && !next.newline => {
+                ("there is no `typeof`", "match on the value, or compare it")
+            }
             _ => return Ok(()),
         };
         Err(self.report(Diag::error(span, message).label("not part of the language").help(help)))
@@ -428,7 +451,16 @@ impl<'s> Parser<'s> {
         };
         let span = start.to(self.last());
         let captures = Vec::new();
-        let function = Function { name: None, kind: FunctionKind::Arrow, params, body, head, span, captures, this_var: None };
+        let function = Function {
+            name: None,
+            kind: FunctionKind::Arrow,
+            params,
+            body,
+            head,
+            span,
+            captures,
+            this_var: None,
+        };
         Ok(Expr { kind: ExprKind::Function(Box::new(function)), span })
     }
 
@@ -457,7 +489,8 @@ impl<'s> Parser<'s> {
         self.no_spread("an object")?;
         let (mut readonly, mut protected) = (false, false);
         while (self.word_is("readonly") || self.word_is("protected"))
-            && (self.peek(1).kind.is_word() || matches!(self.peek(1).kind, Tok::Str | Tok::LBracket))
+            && (self.peek(1).kind.is_word()
+                || matches!(self.peek(1).kind, Tok::Str | Tok::LBracket))
         {
             let token = self.bump();
             match self.slice(token.span) {
@@ -480,7 +513,8 @@ impl<'s> Parser<'s> {
                 let key = self.expr()?;
                 self.close(Tok::RBracket, key_span, "behind the key")?;
                 if access != Access::Public {
-                    let diag = Diag::error(key_span, "a computed key is always public").label("computed");
+                    let diag =
+                        Diag::error(key_span, "a computed key is always public").label("computed");
                     self.report(diag.help("write the key, or leave out the access level"));
                 }
                 PropKey::Computed(key)
@@ -512,7 +546,8 @@ impl<'s> Parser<'s> {
             let span = key_span.to(self.last());
             let kind = FunctionKind::Method;
             let captures = Vec::new();
-            let function = Function { name, kind, params, body, head, span, captures, this_var: None };
+            let function =
+                Function { name, kind, params, body, head, span, captures, this_var: None };
             let value = Expr { kind: ExprKind::Function(Box::new(function)), span };
             return Ok(Prop { key, key_span, access, value, short: false });
         }
@@ -545,7 +580,10 @@ impl<'s> Parser<'s> {
     fn receive_expr(&mut self) -> Parsed<Expr<'s>> {
         let start = self.bump().span;
         if self.kind() == Tok::LParen {
-            return Ok(Expr { kind: ExprKind::Name { name: "receive", res: Res::None }, span: start });
+            return Ok(Expr {
+                kind: ExprKind::Name { name: "receive", res: Res::None },
+                span: start,
+            });
         }
         let open = self.expect(Tok::LBrace, "`()` for any message, or `{` and arms")?;
         let before = std::mem::replace(&mut self.no_arrow, false);
@@ -556,13 +594,18 @@ impl<'s> Parser<'s> {
     }
 
     #[allow(clippy::type_complexity, reason = "used once")]
-    fn arms(&mut self, open: Span, receive: bool) -> Parsed<(Vec<Arm<'s>>, Option<(Expr<'s>, ArmBody<'s>)>)> {
+    fn arms(
+        &mut self,
+        open: Span,
+        receive: bool,
+    ) -> Parsed<(Vec<Arm<'s>>, Option<(Expr<'s>, ArmBody<'s>)>)> {
         let mut arms = Vec::new();
         let mut after = None;
         while !matches!(self.kind(), Tok::RBrace | Tok::Eof) {
             let before = self.at;
             let parsed = self.nested(|parser| {
-                let is_after = parser.word_is("after") && !matches!(parser.peek(1).kind, Tok::Arrow | Tok::Bar | Tok::If);
+                let is_after = parser.word_is("after")
+                    && !matches!(parser.peek(1).kind, Tok::Arrow | Tok::Bar | Tok::If);
                 if is_after && receive {
                     parser.bump();
                     let time = parser.expr_before_arrow()?;

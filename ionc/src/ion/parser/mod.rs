@@ -124,7 +124,11 @@ impl<'s> Parser<'s> {
             }
             Tok::RBrace => {
                 let span = self.bump().span;
-                self.report(Diag::error(span, "`}` without a `{`").label("closes nothing").help("remove it, or look for a `}` too many above"));
+                self.report(
+                    Diag::error(span, "`}` without a `{`")
+                        .label("closes nothing")
+                        .help("remove it, or look for a `}` too many above"),
+                );
             }
             _ => {
                 let stmt = self.statement()?;
@@ -161,7 +165,8 @@ impl<'s> Parser<'s> {
         }
         let token = self.token();
         if token.kind != Tok::Str {
-            return Err(self.expected("the name of a class in quotes, as in `import { f } from \"Utils\";`"));
+            return Err(self
+                .expected("the name of a class in quotes, as in `import { f } from \"Utils\";`"));
         }
         self.bump();
         let from = self.string_value(token.span, 1);
@@ -254,7 +259,8 @@ impl<'s> Parser<'s> {
         if token.kind.is_keyword()
             && let Some(diag) = self.diags.last_mut()
         {
-            diag.help = Some(format!("{} is a reserved word; choose another name", token.kind.text()));
+            diag.help =
+                Some(format!("{} is a reserved word; choose another name", token.kind.text()));
         }
         Err(reported)
     }
@@ -269,7 +275,9 @@ impl<'s> Parser<'s> {
     fn report(&mut self, diag: Diag) -> Reported {
         // One message for a place is enough; what follows a strange character is mostly its fault.
         let known = |other: &Diag| {
-            other.is_error() && other.span.start <= diag.span.start && diag.span.start < other.span.end.max(other.span.start + 1)
+            other.is_error()
+                && other.span.start <= diag.span.start
+                && diag.span.start < other.span.end.max(other.span.start + 1)
         };
         if !self.diags.iter().rev().take(8).any(known) {
             self.diags.push(diag);
@@ -293,7 +301,8 @@ impl<'s> Parser<'s> {
             span = Span::new(last.end.saturating_sub(1).max(last.start), last.end);
         }
         let diag = Diag::error(span, format!("expected {what}, found {found}"));
-        let label = if token.kind == Tok::Eof { "the file ends behind this" } else { "not expected here" };
+        let label =
+            if token.kind == Tok::Eof { "the file ends behind this" } else { "not expected here" };
         self.report(diag.label(label))
     }
 
@@ -319,7 +328,13 @@ impl<'s> Parser<'s> {
                 {
                     return;
                 }
-                Tok::Const | Tok::Let | Tok::If | Tok::While | Tok::For | Tok::Return | Tok::Function
+                Tok::Const
+                | Tok::Let
+                | Tok::If
+                | Tok::While
+                | Tok::For
+                | Tok::Return
+                | Tok::Function
                     if token.newline && depth == 0 =>
                 {
                     return;
@@ -353,7 +368,9 @@ impl<'s> Parser<'s> {
             self.too_deep = true;
             let span = self.token().span;
             let message = format!("nested deeper than {MAX_NESTING} levels");
-            self.report(Diag::error(span, message).label("too deep").help("give parts of it names"));
+            self.report(
+                Diag::error(span, message).label("too deep").help("give parts of it names"),
+            );
         }
         self.at = self.tokens.len() - 1;
         Reported

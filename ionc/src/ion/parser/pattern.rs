@@ -37,7 +37,8 @@ impl<'s> Parser<'s> {
 
     fn single_pattern(&mut self) -> Parsed<Pattern<'s>> {
         let token = self.token();
-        let literal = |kind, span| Pattern { kind: PatternKind::Literal(Expr { kind, span }), span };
+        let literal =
+            |kind, span| Pattern { kind: PatternKind::Literal(Expr { kind, span }), span };
         match token.kind {
             Tok::Underscore | Tok::Ident => self.bind_or_wildcard(),
             Tok::Number | Tok::Imaginary | Tok::Minus => self.number_pattern(),
@@ -69,8 +70,11 @@ impl<'s> Parser<'s> {
             Tok::LBracket => self.nested(Self::array_pattern),
             Tok::LBrace => self.nested(Self::object_pattern),
             Tok::SelfKw => {
-                let diag = Diag::error(token.span, "`self` is not a pattern").label("a process can't be compared this way");
-                Err(self.report(diag.help("take it with a name and compare in a guard: `p if p == self`")))
+                let diag = Diag::error(token.span, "`self` is not a pattern")
+                    .label("a process can't be compared this way");
+                Err(self.report(
+                    diag.help("take it with a name and compare in a guard: `p if p == self`"),
+                ))
             }
             _ => Err(self.expected("a pattern")),
         }
@@ -86,7 +90,11 @@ impl<'s> Parser<'s> {
         self.bump();
         let value = self.number_value(token);
         let value = if negative { -value } else { value };
-        let kind = if token.kind == Tok::Number { ExprKind::Number(value) } else { ExprKind::Imaginary(value) };
+        let kind = if token.kind == Tok::Number {
+            ExprKind::Number(value)
+        } else {
+            ExprKind::Imaginary(value)
+        };
         let span = start.to(token.span);
         Ok(Pattern { kind: PatternKind::Literal(Expr { kind, span }), span })
     }
@@ -103,7 +111,8 @@ impl<'s> Parser<'s> {
         let mut tuple = false;
         while self.kind() != Tok::RParen {
             if self.kind() == Tok::Ellipsis {
-                let diag = Diag::error(self.token().span, "a tuple has no rest").label("`...` is for arrays");
+                let diag = Diag::error(self.token().span, "a tuple has no rest")
+                    .label("`...` is for arrays");
                 return Err(self.report(diag.help("tuples have a fixed number of elements; match an array with `[first, ...rest]`")));
             }
             items.push(self.pattern()?);
@@ -163,7 +172,10 @@ impl<'s> Parser<'s> {
             let key = Name { text: self.slice(token.span), span: token.span };
             let bare = matches!(self.kind(), Tok::Comma | Tok::RBrace) && token.kind == Tok::Ident;
             let pattern = if bare {
-                Pattern { kind: PatternKind::Bind { name: key.text, var: self.fresh() }, span: key.span }
+                Pattern {
+                    kind: PatternKind::Bind { name: key.text, var: self.fresh() },
+                    span: key.span,
+                }
             } else {
                 self.colon("`:` and a pattern for the property")?;
                 self.pattern()?

@@ -43,7 +43,8 @@ impl<'s> Parser<'s> {
         }
         if self.kind() == Tok::Semi {
             let span = self.bump().span;
-            let diag = Diag::error(span, "`;` ends the statement before its body").label("empty body");
+            let diag =
+                Diag::error(span, "`;` ends the statement before its body").label("empty body");
             return Err(self.report(diag.help("remove the `;`, or write `{}` for an empty body")));
         }
         let stmt = self.nested(Self::statement)?;
@@ -66,11 +67,17 @@ impl<'s> Parser<'s> {
             }
             Tok::If => self.if_statement()?,
             Tok::While => {
-                self.bump();
                 let condition = Some(self.condition("while")?);
                 let body = self.body("the body of the loop")?;
                 let (init, update, fresh) = (None, None, Vec::new());
-                StmtKind::Loop(Box::new(Loop { init, condition, update, body, receives: false, fresh }))
+                StmtKind::Loop(Box::new(Loop {
+                    init,
+                    condition,
+                    update,
+                    body,
+                    receives: false,
+                    fresh,
+                }))
             }
             Tok::For => self.for_statement()?,
             Tok::Return | Tok::Break | Tok::Continue => {
@@ -82,16 +89,20 @@ impl<'s> Parser<'s> {
             Tok::Else => {
                 self.bump();
                 let diag = Diag::error(start, "`else` without an `if`").label("belongs to nothing");
-                return Err(self.report(diag.help("look for a `;` or a `}` too many in front of it")));
+                return Err(
+                    self.report(diag.help("look for a `;` or a `}` too many in front of it"))
+                );
             }
             Tok::Import => {
-                let diag = Diag::error(start, "`import` stands outside functions").label("not here");
+                let diag =
+                    Diag::error(start, "`import` stands outside functions").label("not here");
                 return Err(self.report(diag.help("move it to the top of the file")));
             }
             Tok::Match | Tok::Receive => {
                 let expr = self.expr()?;
                 // It ends with a brace, like other statements.
-                if self.kind() == Tok::Semi || !self.text[..self.last().end as usize].ends_with('}') {
+                if self.kind() == Tok::Semi || !self.text[..self.last().end as usize].ends_with('}')
+                {
                     self.end_of_statement()?;
                 }
                 StmtKind::Expr(expr)
@@ -112,14 +123,20 @@ impl<'s> Parser<'s> {
             Tok::Continue => StmtKind::Continue,
             _ => {
                 let next = self.token();
-                let bare = next.newline || matches!(next.kind, Tok::Semi | Tok::RBrace | Tok::Comma | Tok::Eof);
+                let bare = next.newline
+                    || matches!(next.kind, Tok::Semi | Tok::RBrace | Tok::Comma | Tok::Eof);
                 StmtKind::Return(if bare { None } else { Some(self.expr()?) })
             }
         };
-        if matches!(kind, StmtKind::Break | StmtKind::Continue) && self.kind() == Tok::Ident && !self.token().newline {
+        if matches!(kind, StmtKind::Break | StmtKind::Continue)
+            && self.kind() == Tok::Ident
+            && !self.token().newline
+        {
             let span = self.token().span;
             let diag = Diag::error(span, "there are no labels").label("label");
-            return Err(self.report(diag.help("put the loops into a function of their own and `return`")));
+            return Err(
+                self.report(diag.help("put the loops into a function of their own and `return`"))
+            );
         }
         Ok(Stmt { kind, span: token.span.to(self.last()) })
     }
@@ -132,9 +149,11 @@ impl<'s> Parser<'s> {
             let pattern = self.declared()?;
             let init = if self.eat(Tok::Assign) { Some(self.expr()?) } else { None };
             if init.is_none() {
-                let (is_const, taken) = (keyword.kind == Tok::Const, !matches!(pattern.kind, PatternKind::Bind { .. }));
+                let (is_const, taken) =
+                    (keyword.kind == Tok::Const, !matches!(pattern.kind, PatternKind::Bind { .. }));
                 if is_const || taken {
-                    let what = if is_const { "a constant needs a value" } else { "nothing to take apart" };
+                    let what =
+                        if is_const { "a constant needs a value" } else { "nothing to take apart" };
                     let diag = Diag::error(pattern.span, what).label("no value");
                     self.report(diag.help("add `= value`, or use `let` with a name for something that gets its value later"));
                 }
@@ -209,11 +228,20 @@ impl<'s> Parser<'s> {
                 let over = self.expr()?;
                 self.close(Tok::RParen, open, "behind what the loop goes through")?;
                 let body = self.body("the body of the loop")?;
-                return Ok(StmtKind::ForOf(Box::new(ForOf { pattern, constant, over, body, receives: false })));
+                return Ok(StmtKind::ForOf(Box::new(ForOf {
+                    pattern,
+                    constant,
+                    over,
+                    body,
+                    receives: false,
+                })));
             }
             if self.word_is("in") {
-                let diag = Diag::error(self.token().span, "there is no `for … in`").label("not `in`");
-                return Err(self.report(diag.help("write `for (const x of xs)`; for the keys of an object, `of Object.keys(o)`")));
+                let diag =
+                    Diag::error(self.token().span, "there is no `for … in`").label("not `in`");
+                return Err(self.report(diag.help(
+                    "write `for (const x of xs)`; for the keys of an object, `of Object.keys(o)`",
+                )));
             }
             (self.at, self.vars) = (before.0, before.1);
             self.diags.truncate(before.2);
@@ -236,7 +264,14 @@ impl<'s> Parser<'s> {
         let update = if self.kind() == Tok::RParen { None } else { Some(self.expr()?) };
         self.close(Tok::RParen, open, "behind the head of the loop")?;
         let body = self.body("the body of the loop")?;
-        Ok(StmtKind::Loop(Box::new(Loop { init, condition, update, body, receives: false, fresh: Vec::new() })))
+        Ok(StmtKind::Loop(Box::new(Loop {
+            init,
+            condition,
+            update,
+            body,
+            receives: false,
+            fresh: Vec::new(),
+        })))
     }
 
     /// `function name(…) {…}`.
@@ -264,7 +299,8 @@ impl<'s> Parser<'s> {
         let mut params = Vec::new();
         while self.kind() != Tok::RParen {
             if self.kind() == Tok::Ellipsis {
-                let diag = Diag::error(self.token().span, "functions have no rest parameters").label("not here");
+                let diag = Diag::error(self.token().span, "functions have no rest parameters")
+                    .label("not here");
                 return Err(self.report(diag.help("take an array")));
             }
             let pattern = match self.kind() {

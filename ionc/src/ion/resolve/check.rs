@@ -40,17 +40,40 @@ impl<'s> Resolver<'_, 's> {
     pub(super) fn check_effect(&mut self, expr: &Expr<'s>) {
         use ExprKind::*;
         let (message, help) = match &expr.kind {
-            Binary(BinaryOp::Eq, ..) => ("the result of this comparison is not used", "to assign, write `=`"),
-            Number(_) | Imaginary(_) | Str(_) | Atom(_) | Bool(_) | Undefined | SelfPid | This(_) | Tuple(_) | Array(_)
-            | Binary(..) | Not(_) | Negate(_) | Template(_) | Member { .. } | Index { .. } => {
+            Binary(BinaryOp::Eq, ..) => {
+                ("the result of this comparison is not used", "to assign, write `=`")
+            }
+            Number(_)
+            | Imaginary(_)
+            | Str(_)
+            | Atom(_)
+            | Bool(_)
+            | Undefined
+            | SelfPid
+            | This(_)
+            | Tuple(_)
+            | Array(_)
+            | Binary(..)
+            | Not(_)
+            | Negate(_)
+            | Template(_)
+            | Member { .. }
+            | Index { .. } => {
                 ("the value of this expression is not used", "assign it, return it, or remove it")
             }
-            Name { res: Res::Local(_), .. } => ("the value of this expression is not used", "assign it, return it, or remove it"),
-            Name { name, res: Res::Function(..) | Res::Native(_) | Res::Builtin(_) } => {
-                let diag = Diag::warning(expr.span, format!("the function `{name}` is named, not called"));
-                return self.report(diag.label("does nothing").help(format!("write `{name}()` to call it")));
+            Name { res: Res::Local(_), .. } => {
+                ("the value of this expression is not used", "assign it, return it, or remove it")
             }
-            Function(_) => ("this function is never called", "call it, or give it a name with `const f = …`"),
+            Name { name, res: Res::Function(..) | Res::Native(_) | Res::Builtin(_) } => {
+                let diag =
+                    Diag::warning(expr.span, format!("the function `{name}` is named, not called"));
+                return self.report(
+                    diag.label("does nothing").help(format!("write `{name}()` to call it")),
+                );
+            }
+            Function(_) => {
+                ("this function is never called", "call it, or give it a name with `const f = …`")
+            }
             _ => return,
         };
         self.report(Diag::warning(expr.span, message).label("has no effect").help(help));
@@ -59,11 +82,13 @@ impl<'s> Resolver<'_, 's> {
     /// An assignment where a comparison was probably meant.
     pub(super) fn check_condition(&mut self, condition: &Expr<'s>) {
         if let ExprKind::Assign { op: None, .. } = &condition.kind {
-            let diag = Diag::warning(condition.span, "an assignment as a condition").label("assigns");
+            let diag =
+                Diag::warning(condition.span, "an assignment as a condition").label("assigns");
             self.report(diag.help("to compare, write `==`"));
         }
         if matches!(condition.kind, ExprKind::Function(_)) {
-            let diag = Diag::warning(condition.span, "a function as a condition is always true").label("always true");
+            let diag = Diag::warning(condition.span, "a function as a condition is always true")
+                .label("always true");
             self.report(diag.help("call it"));
         }
     }
@@ -72,13 +97,24 @@ impl<'s> Resolver<'_, 's> {
     pub(super) fn check_irrefutable(&mut self, pattern: &Pattern<'s>, place: &str) {
         match &pattern.kind {
             PatternKind::Literal(_) | PatternKind::Or(_) => {
-                let what = if matches!(pattern.kind, PatternKind::Or(_)) { "alternatives" } else { "a literal" };
-                let diag = Diag::error(pattern.span, format!("{what} in {place}")).label("may not match");
+                let what = if matches!(pattern.kind, PatternKind::Or(_)) {
+                    "alternatives"
+                } else {
+                    "a literal"
+                };
+                let diag =
+                    Diag::error(pattern.span, format!("{what} in {place}")).label("may not match");
                 self.report(diag.help("take the value with a name, and look at it with `match`"));
             }
-            PatternKind::Tuple(items) => items.iter().for_each(|item| self.check_irrefutable(item, place)),
-            PatternKind::Array { items, .. } => items.iter().for_each(|item| self.check_irrefutable(item, place)),
-            PatternKind::Object(items) => items.iter().for_each(|(_, item)| self.check_irrefutable(item, place)),
+            PatternKind::Tuple(items) => {
+                items.iter().for_each(|item| self.check_irrefutable(item, place))
+            }
+            PatternKind::Array { items, .. } => {
+                items.iter().for_each(|item| self.check_irrefutable(item, place))
+            }
+            PatternKind::Object(items) => {
+                items.iter().for_each(|(_, item)| self.check_irrefutable(item, place))
+            }
             PatternKind::Wildcard | PatternKind::Bind { .. } => {}
         }
     }
@@ -91,21 +127,28 @@ impl<'s> Resolver<'_, 's> {
         for arm in arms {
             if let Some(earlier) = catch_all {
                 self.report(
-                    Diag::warning(arm.pattern.span, format!("this arm of the `{word}` can't match"))
-                        .label("never taken")
-                        .also(earlier, "this arm takes everything")
-                        .help("put the arm that takes everything last"),
+                    Diag::warning(
+                        arm.pattern.span,
+                        format!("this arm of the `{word}` can't match"),
+                    )
+                    .label("never taken")
+                    .also(earlier, "this arm takes everything")
+                    .help("put the arm that takes everything last"),
                 );
                 break;
             }
             // Few arms are compared, so that long tables of literals stay fast.
-            let same = seen.iter().rev().take(64).find(|(earlier, _)| covers(earlier, &arm.pattern));
+            let same =
+                seen.iter().rev().take(64).find(|(earlier, _)| covers(earlier, &arm.pattern));
             if let Some((_, earlier)) = same {
                 self.report(
-                    Diag::warning(arm.pattern.span, format!("this arm of the `{word}` can't match"))
-                        .label("never taken")
-                        .also(*earlier, "this arm takes all of it")
-                        .help("remove it, or put it in front"),
+                    Diag::warning(
+                        arm.pattern.span,
+                        format!("this arm of the `{word}` can't match"),
+                    )
+                    .label("never taken")
+                    .also(*earlier, "this arm takes all of it")
+                    .help("remove it, or put it in front"),
                 );
             }
             if arm.guard.is_none() {
@@ -119,8 +162,11 @@ impl<'s> Resolver<'_, 's> {
             && catch_all.is_none()
             && !covers_booleans(arms)
         {
-            let diag = Diag::warning(head, "this `match` has no arm for other values").label("may match nothing");
-            self.report(diag.help("add an arm `_ => …`; without one, the value is undefined if no arm matches"));
+            let diag = Diag::warning(head, "this `match` has no arm for other values")
+                .label("may match nothing");
+            self.report(diag.help(
+                "add an arm `_ => …`; without one, the value is undefined if no arm matches",
+            ));
         }
     }
 
@@ -134,8 +180,11 @@ impl<'s> Resolver<'_, 's> {
         };
         let Some(list) = args.get(at) else { return };
         if !matches!(list.kind, ExprKind::Array(_) | ExprKind::Error) {
-            let diag = Diag::error(list.span, "expected an array literal").label("the number of elements must be known");
-            self.report(diag.help(format!("write the elements in brackets: `{form}`; to pass an array on, wrap it: `[[…]]`")));
+            let diag = Diag::error(list.span, "expected an array literal")
+                .label("the number of elements must be known");
+            self.report(diag.help(format!(
+                "write the elements in brackets: `{form}`; to pass an array on, wrap it: `[[…]]`"
+            )));
         }
     }
 }
@@ -149,10 +198,13 @@ fn leaves(stmt: &Stmt<'_>) -> Option<&'static str> {
         StmtKind::Block(block) => block.stmts.last().and_then(leaves),
         StmtKind::If { arms, otherwise: Some(otherwise) } => {
             let all = arms.iter().map(|(_, block)| block).chain([otherwise]);
-            let leave = |block: &Block<'_>| block.stmts.last().is_some_and(|last| leaves(last).is_some());
+            let leave =
+                |block: &Block<'_>| block.stmts.last().is_some_and(|last| leaves(last).is_some());
             all.into_iter().all(leave).then_some("all ways lead away from here")
         }
-        StmtKind::Loop(inner) if matches!(inner.condition, None | Some(Expr { kind: ExprKind::Bool(true), .. })) => {
+        StmtKind::Loop(inner)
+            if matches!(inner.condition, None | Some(Expr { kind: ExprKind::Bool(true), .. })) =>
+        {
             (!breaks(&inner.body)).then_some("loops for ever")
         }
         _ => None,
@@ -216,16 +268,18 @@ fn covers(a: &Pattern<'_>, b: &Pattern<'_>) -> bool {
         (PatternKind::Tuple(a), PatternKind::Tuple(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| covers(a, b))
         }
-        (PatternKind::Array { items: a, rest: None }, PatternKind::Array { items: b, rest: None }) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| covers(a, b))
-        }
+        (
+            PatternKind::Array { items: a, rest: None },
+            PatternKind::Array { items: b, rest: None },
+        ) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| covers(a, b)),
         _ => false,
     }
 }
 
 fn same_literal(a: &ExprKind<'_>, b: &ExprKind<'_>) -> bool {
     match (a, b) {
-        (ExprKind::Number(a), ExprKind::Number(b)) | (ExprKind::Imaginary(a), ExprKind::Imaginary(b)) => a == b,
+        (ExprKind::Number(a), ExprKind::Number(b))
+        | (ExprKind::Imaginary(a), ExprKind::Imaginary(b)) => a == b,
         (ExprKind::Str(a), ExprKind::Str(b)) | (ExprKind::Atom(a), ExprKind::Atom(b)) => a == b,
         (ExprKind::Bool(a), ExprKind::Bool(b)) => a == b,
         (ExprKind::Unit, ExprKind::Unit) | (ExprKind::Undefined, ExprKind::Undefined) => true,

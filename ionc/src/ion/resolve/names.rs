@@ -24,7 +24,9 @@ pub struct Globals<'s> {
 }
 
 /// Indexes the modules of a program: class name and module each.
-pub fn index<'m, 's: 'm>(modules: impl IntoIterator<Item = (&'m str, &'m Module<'s>)>) -> Globals<'s> {
+pub fn index<'m, 's: 'm>(
+    modules: impl IntoIterator<Item = (&'m str, &'m Module<'s>)>,
+) -> Globals<'s> {
     let mut globals = Globals::default();
     for (name, module) in modules {
         let mut class = ClassInfo { name: name.to_owned(), ..ClassInfo::default() };
@@ -86,12 +88,16 @@ impl<'s> Globals<'s> {
     /// Least and most arguments of a function.
     fn counts(&self, class: u32, function: u32) -> Option<(usize, usize)> {
         let functions = &self.classes[class as usize].functions;
-        functions.values().find(|(index, ..)| *index == function).map(|(_, least, most)| (*least, *most))
+        functions
+            .values()
+            .find(|(index, ..)| *index == function)
+            .map(|(_, least, most)| (*least, *most))
     }
 
     fn names_of(&self, class: u32) -> Vec<&'s str> {
         let info = &self.classes[class as usize];
-        let mut names: Vec<&str> = info.functions.keys().chain(info.constants.keys()).copied().collect();
+        let mut names: Vec<&str> =
+            info.functions.keys().chain(info.constants.keys()).copied().collect();
         names.sort_unstable();
         names
     }
@@ -146,11 +152,13 @@ impl<'s> Resolver<'_, 's> {
         let is_class = self.globals.by_name.contains_key(name);
         if is_class || self.natives.has_module(name) {
             let what = if is_class { "class" } else { "library module" };
-            let diag = Diag::error(span, format!("the {what} `{name}` is not a value")).label("used as a value");
+            let diag = Diag::error(span, format!("the {what} `{name}` is not a value"))
+                .label("used as a value");
             self.report(diag.help(format!("name something in it: `{name}.name`")));
             return;
         }
-        let mut near: Vec<&str> = self.names.iter().filter(|(_, list)| !list.is_empty()).map(|(name, _)| *name).collect();
+        let mut near: Vec<&str> =
+            self.names.iter().filter(|(_, list)| !list.is_empty()).map(|(name, _)| *name).collect();
         near.extend(self.globals.names_of(self.class));
         near.extend(self.globals.classes[self.class as usize].imports.keys());
         near.sort_unstable();
@@ -160,14 +168,22 @@ impl<'s> Resolver<'_, 's> {
         if help.is_none() {
             // A function of another class or of the library?
             let suffix = format!(".{}", name.to_lowercase());
-            let others = self.globals.classes.iter().filter(|class| class.functions.contains_key(name));
-            let mut found: Vec<String> = others.map(|class| format!("{}.{name}", class.name)).collect();
-            found.extend(self.natives.names().filter(|full| full.to_lowercase().ends_with(&suffix)).map(str::to_owned));
+            let others =
+                self.globals.classes.iter().filter(|class| class.functions.contains_key(name));
+            let mut found: Vec<String> =
+                others.map(|class| format!("{}.{name}", class.name)).collect();
+            found.extend(
+                self.natives
+                    .names()
+                    .filter(|full| full.to_lowercase().ends_with(&suffix))
+                    .map(str::to_owned),
+            );
             found.truncate(3);
             let quoted: Vec<String> = found.iter().map(|name| format!("`{name}`")).collect();
             help = (!quoted.is_empty()).then(|| format!("did you mean {}?", quoted.join(" or ")));
         }
-        let help = help.unwrap_or_else(|| format!("declare it with `const {name} = …`, or import it"));
+        let help =
+            help.unwrap_or_else(|| format!("declare it with `const {name} = …`, or import it"));
         let diag = Diag::error(span, format!("unknown name `{name}`")).label("not found");
         self.report(diag.help(help));
     }
@@ -193,12 +209,20 @@ impl<'s> Resolver<'_, 's> {
                 return;
             }
             if module.starts_with(|c: char| c.is_ascii_uppercase()) {
-                let mut known: Vec<&str> = self.globals.by_name.keys().map(String::as_str).collect();
+                let mut known: Vec<&str> =
+                    self.globals.by_name.keys().map(String::as_str).collect();
                 known.extend(self.natives.modules());
                 known.sort_unstable();
                 known.dedup();
-                let help = near_help(module, known.iter().copied()).unwrap_or_else(|| format!("put it into a file `{module}.ion` beside this one, or check the spelling"));
-                let diag = Diag::error(object.span, format!("there is no class or library module `{module}`"));
+                let help = near_help(module, known.iter().copied()).unwrap_or_else(|| {
+                    format!(
+                        "put it into a file `{module}.ion` beside this one, or check the spelling"
+                    )
+                });
+                let diag = Diag::error(
+                    object.span,
+                    format!("there is no class or library module `{module}`"),
+                );
                 self.report(diag.label("not found").help(help));
                 return;
             }
@@ -212,7 +236,8 @@ impl<'s> Resolver<'_, 's> {
         }
         let class_name = self.globals.class_name(class).to_owned();
         let known = self.globals.names_of(class);
-        let help = near_help(name.text, known.iter().copied()).unwrap_or_else(|| list_help("it has", &known));
+        let help = near_help(name.text, known.iter().copied())
+            .unwrap_or_else(|| list_help("it has", &known));
         let message = format!("class `{class_name}` has no function or constant `{}`", name.text);
         self.report(Diag::error(name.span, message).label("not found").help(help));
         Res::None
@@ -227,11 +252,14 @@ impl<'s> Resolver<'_, 's> {
             return Res::Library;
         }
         let prefix = format!("{module}.");
-        let mut known: Vec<&str> = self.natives.names().filter(|known| known.starts_with(&prefix)).collect();
+        let mut known: Vec<&str> =
+            self.natives.names().filter(|known| known.starts_with(&prefix)).collect();
         known.extend(CONSTANTS.iter().filter(|known| known.starts_with(&prefix)));
         let short: Vec<&str> = known.iter().map(|known| &known[prefix.len()..]).collect();
-        let help = near_help(name.text, short.iter().copied()).unwrap_or_else(|| list_help("it has", &short));
-        let diag = Diag::error(name.span, format!("the library has no `{full}`")).label("not found");
+        let help = near_help(name.text, short.iter().copied())
+            .unwrap_or_else(|| list_help("it has", &short));
+        let diag =
+            Diag::error(name.span, format!("the library has no `{full}`")).label("not found");
         self.report(diag.help(help));
         Res::None
     }
@@ -240,7 +268,10 @@ impl<'s> Resolver<'_, 's> {
     pub(super) fn call(&mut self, expr: &mut Expr<'s>) {
         let span = expr.span;
         let ExprKind::Call { callee, args } = &mut expr.kind else { return };
-        self.expr(callee);
+        match &mut callee.kind {
+            ExprKind::Name { name, res } => *res = self.name(name, callee.span),
+            _ => self.expr(callee),
+        }
         let builtin = match &callee.kind {
             ExprKind::Name { res: Res::Builtin(builtin), .. } => Some(*builtin),
             _ => None,
@@ -269,13 +300,17 @@ impl<'s> Resolver<'_, 's> {
     /// The function that `spawn("Name", …)` means.
     fn spawned(&mut self, name: &str, span: Span) -> Res {
         if let Some((class, info)) = self.globals.class(name) {
-            let found = info.functions.get(lower_first(name).as_str()).or_else(|| info.functions.get(name));
+            let found =
+                info.functions.get(lower_first(name).as_str()).or_else(|| info.functions.get(name));
             if let Some((function, ..)) = found {
                 return Res::Function(class, *function);
             }
         }
         let info = &self.globals.classes[self.class as usize];
-        let own = info.functions.get_key_value(name).or_else(|| info.functions.get_key_value(lower_first(name).as_str()));
+        let own = info
+            .functions
+            .get_key_value(name)
+            .or_else(|| info.functions.get_key_value(lower_first(name).as_str()));
         if let Some((_, (function, ..))) = own {
             return Res::Function(self.class, *function);
         }
@@ -296,7 +331,8 @@ impl<'s> Resolver<'_, 's> {
         known.extend(self.globals.names_of(self.class));
         known.sort_unstable();
         known.dedup();
-        let help = near_help(name, known.iter().copied()).unwrap_or_else(|| list_help("there are", &known));
+        let help = near_help(name, known.iter().copied())
+            .unwrap_or_else(|| list_help("there are", &known));
         let diag = Diag::error(span, format!("there is no class or function `{name}` to spawn"));
         self.report(diag.label("not found").help(help));
         Res::None
@@ -307,9 +343,17 @@ impl<'s> Resolver<'_, 's> {
         let span = target.span;
         let ExprKind::Name { name, res } = &mut target.kind else {
             self.expr(target);
-            if let ExprKind::Member { res: Res::Function(..) | Res::Constant(..) | Res::Native(_), .. } = &target.kind {
+            if let ExprKind::Member {
+                res: Res::Function(..) | Res::Constant(..) | Res::Native(_),
+                ..
+            } = &target.kind
+            {
                 let diag = Diag::error(span, "cannot assign to a function or constant of a class");
-                self.report(diag.label("not a variable").help("processes share nothing: keep state in a process and send it messages"));
+                self.report(
+                    diag.label("not a variable").help(
+                        "processes share nothing: keep state in a process and send it messages",
+                    ),
+                );
             }
             return;
         };
@@ -322,7 +366,8 @@ impl<'s> Resolver<'_, 's> {
             *res = Res::Local(id);
             if let Some(what) = var.constant {
                 let declared = var.span;
-                let help = if what == "a constant" { "declare it with `let`" } else { "use another name" };
+                let help =
+                    if what == "a constant" { "declare it with `let`" } else { "use another name" };
                 self.report(
                     Diag::error(span, format!("cannot assign to `{name}`, {what}"))
                         .label("assigned here")
@@ -334,12 +379,21 @@ impl<'s> Resolver<'_, 's> {
         }
         let (name, known) = (*name, self.global(name).is_some());
         if known {
-            let diag = Diag::error(span, format!("cannot assign to `{name}`: it is a function or constant of the class"));
-            self.report(diag.label("not a variable").help("processes share nothing: keep state in a process and send it messages"));
+            let diag = Diag::error(
+                span,
+                format!("cannot assign to `{name}`: it is a function or constant of the class"),
+            );
+            self.report(
+                diag.label("not a variable")
+                    .help("processes share nothing: keep state in a process and send it messages"),
+            );
         } else {
             *res = self.name(name, span);
             if !matches!(res, Res::None) {
-                let diag = Diag::error(span, format!("cannot assign to `{name}`: it belongs to the language"));
+                let diag = Diag::error(
+                    span,
+                    format!("cannot assign to `{name}`: it belongs to the language"),
+                );
                 self.report(diag.label("not a variable").help("use another name"));
             }
         }
@@ -351,14 +405,18 @@ impl<'s> Resolver<'_, 's> {
         let mut seen: FxHashMap<&str, Span> = FxHashMap::default();
         let functions = module.functions.iter().filter_map(|function| function.name);
         let constants = module.constants.iter().map(|constant| constant.name);
-        let imports = module.imports.iter().flat_map(|import| import.names.iter().map(|(_, here)| *here));
+        let imports =
+            module.imports.iter().flat_map(|import| import.names.iter().map(|(_, here)| *here));
         for name in functions.chain(constants).chain(imports) {
             if let Some(first) = seen.insert(name.text, name.span) {
                 self.report(
-                    Diag::error(name.span, format!("`{}` is declared twice in this file", name.text))
-                        .label("again")
-                        .also(first, "first here")
-                        .help("rename one of them"),
+                    Diag::error(
+                        name.span,
+                        format!("`{}` is declared twice in this file", name.text),
+                    )
+                    .label("again")
+                    .also(first, "first here")
+                    .help("rename one of them"),
                 );
             }
         }
@@ -368,10 +426,17 @@ impl<'s> Resolver<'_, 's> {
         for import in &module.imports {
             let class = class_of_path(&import.from);
             let Some((number, _)) = self.globals.class(&class) else {
-                let mut known: Vec<&str> = self.globals.by_name.keys().map(String::as_str).collect();
+                let mut known: Vec<&str> =
+                    self.globals.by_name.keys().map(String::as_str).collect();
                 known.sort_unstable();
-                let help = near_help(&class, known.iter().copied()).unwrap_or_else(|| match import.from.starts_with("std/") {
-                    true => format!("the standard modules are {}", super::super::std_modules().join(", ")),
+                let help = near_help(&class, known.iter().copied()).unwrap_or_else(|| match import
+                    .from
+                    .starts_with("std/")
+                {
+                    true => format!(
+                        "the standard modules are {}",
+                        super::super::std_modules().join(", ")
+                    ),
                     false => format!("there must be a file `{class}.ion` beside this one"),
                 });
                 let diag = Diag::error(import.from_span, format!("there is no class `{class}`"));
@@ -383,7 +448,10 @@ impl<'s> Resolver<'_, 's> {
                     continue;
                 }
                 if !self.used_imports.contains(here.text) {
-                    let diag = Diag::warning(here.span, format!("`{}` is imported and never used", here.text));
+                    let diag = Diag::warning(
+                        here.span,
+                        format!("`{}` is imported and never used", here.text),
+                    );
                     self.report(diag.label("not used").help("remove it from the import"));
                 }
             }
@@ -401,16 +469,33 @@ impl<'s> Resolver<'_, 's> {
                 if (least..=most).contains(&count) {
                     return;
                 }
-                let name = self.globals.classes[*class as usize].functions.iter().find(|(_, (index, ..))| index == function).map_or("", |(name, _)| *name);
-                let wants = if least == most { plural(least, "argument") } else { format!("{least} to {most} arguments") };
-                let mut diag = Diag::warning(span, format!("`{name}` takes {wants}, this call has {count}"));
-                diag.label = if count < least { "the others are undefined".to_owned() } else { "too many".to_owned() };
+                let name = self.globals.classes[*class as usize]
+                    .functions
+                    .iter()
+                    .find(|(_, (index, ..))| index == function)
+                    .map_or("", |(name, _)| *name);
+                let wants = if least == most {
+                    plural(least, "argument")
+                } else {
+                    format!("{least} to {most} arguments")
+                };
+                let mut diag =
+                    Diag::warning(span, format!("`{name}` takes {wants}, this call has {count}"));
+                diag.label = if count < least {
+                    "the others are undefined".to_owned()
+                } else {
+                    "too many".to_owned()
+                };
                 if *class == self.class
                     && let Some(declared) = self.globals.classes[*class as usize].spans.get(name)
                 {
                     diag.also = Some((*declared, "declared here".to_owned()));
                 }
-                let help = if count < least { "pass all of them, or give the parameters defaults" } else { "remove what the function does not take" };
+                let help = if count < least {
+                    "pass all of them, or give the parameters defaults"
+                } else {
+                    "remove what the function does not take"
+                };
                 self.report(diag.help(help));
             }
             Res::Native(name) => {
@@ -418,7 +503,9 @@ impl<'s> Resolver<'_, 's> {
                 if !native.arity.accepts(count) {
                     let message = format!("`{name}` does not take {}", plural(count, "argument"));
                     let help = format!("see `ionc natives {name}`");
-                    self.report(Diag::error(span, message).label("wrong number of arguments").help(help));
+                    self.report(
+                        Diag::error(span, message).label("wrong number of arguments").help(help),
+                    );
                 }
             }
             Res::Builtin(builtin) => {
