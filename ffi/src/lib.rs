@@ -11,6 +11,10 @@
 //! ```
 
 pub mod convert;
+pub mod dylib;
 pub mod reference;
 pub mod registry;
 mod stdlib;
+pub mod term;
+
+pub use term::{Term, TermError};

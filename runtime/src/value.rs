@@ -134,6 +134,14 @@ impl Value {
         self.0
     }
 
+    /// A value from bits that were outside of the machine.
+    ///
+    /// # Safety
+    /// [`Value::to_bits`] gave the bits, for a value that is still good (see [`crate::heap`]).
+    pub unsafe fn from_raw(bits: u64) -> Value {
+        Value(bits)
+    }
+
     /// A value from bits that [`Value::to_bits`] gave.
     #[inline(always)]
     pub(crate) const fn from_bits(bits: u64) -> Value {
