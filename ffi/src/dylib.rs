@@ -9,7 +9,7 @@
 use ion_runtime::ionpack::{Member, Package};
 use ion_runtime::natives::{Arity, Effects, NativeCx, NativeDef, NativeError, Registry};
 use ion_runtime::object::{Kind, container, string};
-use ion_runtime::permissions::{Denied, NativeLibraries, Permissions};
+use ion_runtime::permissions::{Denied, Permissions};
 use ion_runtime::value::Value;
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -71,36 +71,38 @@ impl std::error::Error for LibraryError {}
 /// Loads the native libraries that a package lists and the user allows, and adds their functions.
 /// Returns those that are not allowed.
 ///
-/// A library is the member `lib/OS/ARCH/NAME` (`linux/x86_64/…`), or `lib/NAME`.
+/// A library for all systems is the member `lib/NAME`; one for this system is `lib/OS/ARCH/NAME`, such as
+/// `lib/linux/x86_64/fast.so`. Users know it by NAME without what is behind the first dot.
 pub fn load_libraries(
     package: &Package,
     permissions: &Permissions,
     registry: &mut Registry,
 ) -> Result<Vec<Denied>, LibraryError> {
-    let mut denied = Vec::new();
-    for listed in &package.manifest.ffi_libraries {
-        let name = listed.rsplit('/').next().unwrap_or(listed);
-        let plain = name.split_once('.').map_or(name, |(stem, _)| stem);
-        let allowed = match &permissions.native {
-            NativeLibraries::Named(_) => {
-                permissions.native.allows(name) || permissions.native.allows(plain)
-            }
-            all => all.allows(name),
-        };
-        if !allowed {
-            denied.extend(permissions.native(plain).err());
+    let here = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
+    let (mut denied, mut loaded, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
+    for path in &package.manifest.ffi_libraries {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let name = file.split_once('.').map_or(file, |(stem, _)| stem);
+        if folder.matches('/').count() == 1 && folder != here {
+            elsewhere.push((name, format!("lib/{here}/{name}{}", std::env::consts::DLL_SUFFIX)));
             continue;
         }
-        let here = format!("{}/{}/{name}", std::env::consts::OS, std::env::consts::ARCH);
-        let member = |path: &str| package.libraries.iter().find(|member| member.name == path);
-        let found = member(&here).or_else(|| member(listed));
-        let bytes = found.and_then(Member::bytes).ok_or_else(|| LibraryError::Missing {
+        loaded.push(name);
+        if let Err(error) = permissions.native(name) {
+            denied.push(error);
+            continue;
+        }
+        let member = package.libraries.iter().find(|member| member.name == *path);
+        let bytes = member.and_then(Member::bytes).ok_or_else(|| LibraryError::Missing {
             name: name.to_owned(),
-            path: format!("lib/{here}"),
+            path: format!("lib/{path}"),
         })?;
         load(name, bytes, registry)?;
     }
-    Ok(denied)
+    match elsewhere.into_iter().find(|(name, _)| !loaded.contains(name)) {
+        Some((name, path)) => Err(LibraryError::Missing { name: name.to_owned(), path }),
+        None => Ok(denied),
+    }
 }
 
 /// Loads a library from memory and adds its functions.

@@ -76,8 +76,11 @@ pub fn permissions(package: &Package, registry: &Registry) -> Vec<String> {
             }
         }
     }
-    let libraries = package.manifest.ffi_libraries.iter();
-    needs.extend(libraries.map(|name| format!("--allow-native={name}")));
+    for path in &package.manifest.ffi_libraries {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let name = file.split_once('.').map_or(file, |(stem, _)| stem);
+        needs.insert(format!("--allow-native={name}"));
+    }
     needs.into_iter().collect()
 }
 

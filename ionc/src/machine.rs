@@ -2,8 +2,11 @@
 
 use crate::engine;
 use crate::failure::Failure;
-use ion_runtime::bytecode::VerifyError;
+use ion_ffi::dylib::load_libraries;
+use ion_runtime::bytecode::verify::{Warning, WarningKind};
+use ion_runtime::bytecode::{VerifyError, verify_package};
 use ion_runtime::ionpack::Package;
+use ion_runtime::natives::Registry;
 use ion_runtime::system::Config;
 use ion_runtime::vm::{self, Linked, Outputs, Run};
 
@@ -14,14 +17,35 @@ pub fn run(
     outputs: Outputs,
     args: &[String],
 ) -> Result<Run, Failure> {
-    let linked = link(package)?;
+    let mut registry = ion_ffi::registry::standard();
+    let denied = load_libraries(package, &config.permissions, &mut registry)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    for denied in &denied {
+        // Packages that never use their libraries run all the same.
+        if calls_unknown(package, &registry) {
+            return Err(Failure::new(denied.to_string()));
+        }
+    }
+    let linked = link_with(package, &registry)?;
     run_linked(&linked, config, outputs, args)
 }
 
 /// Verifies and links a package with the standard library.
 pub fn link(package: &Package) -> Result<Linked, Failure> {
-    let registry = ion_ffi::registry::standard();
-    Linked::new(package, &registry).map_err(|errors| Failure::new(first_of(&errors)))
+    link_with(package, &ion_ffi::registry::standard())
+}
+
+/// Does the package call library functions that the machine does not have?
+fn calls_unknown(package: &Package, registry: &Registry) -> bool {
+    let report = verify_package(package, &registry.names());
+    report.is_ok_and(|report| {
+        let unknown = |warning: &Warning| matches!(warning.kind, WarningKind::UnknownNative { .. });
+        report.warnings.iter().any(unknown)
+    })
+}
+
+fn link_with(package: &Package, registry: &Registry) -> Result<Linked, Failure> {
+    Linked::new(package, registry).map_err(|errors| Failure::new(first_of(&errors)))
 }
 
 /// Compiles if the engine needs it, and runs.

@@ -473,6 +473,22 @@ fn permissions() {
     assert!(run(&["--allow-read=empty"]).contains(refused));
     assert_eq!(run(&["--allow-read=."]), "String: \"the text\"\n");
     assert_eq!(run(&["--jit", "--allow-read=secret.txt"]), "String: \"the text\"\n");
+    let mut package = ion_runtime::bytecode::assemble_package(
+        "function main {\nload_const r0, '__stdlib:Own.f'\ncall r0, r0, []\nreturn r0\n}",
+    )
+    .unwrap();
+    let library = ion_runtime::ionpack::Member::new("own.so", b"no library".to_vec());
+    package.libraries.push(library);
+    package.manifest.ffi_libraries.push("own.so".to_owned());
+    place.write("own.ionpack", package.to_bytes().unwrap());
+    let refused =
+        "loading the native library 'own' is not allowed; allow it with --allow-native=own";
+    place.fails(1, &["run", "own.ionpack"], &[refused]);
+    place.fails(1, &["run", "--allow-native=other", "own.ionpack"], &[refused]);
+    for allow in ["--allow-native", "--allow-native=own"] {
+        place.fails(1, &["run", allow, "own.ionpack"], &["cannot load the native library 'own'"]);
+    }
+    assert!(place.ok(&["info", "own.ionpack"]).contains("--allow-native=own"));
     place.fails(2, &["run", "--allow-read=none", "read.ionasm"], &["--allow-read=none"]);
     place.ok(&["asm", "-o", "read.ionpack", "read.ionasm"]);
     assert!(place.ok(&["info", "read.ionpack"]).contains("Needs:\n  - --allow-read=DIR\n"));

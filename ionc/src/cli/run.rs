@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{ValueEnum, value_parser};
 use ion_runtime::error::ExitReason;
 use ion_runtime::ionpack::Package;
-use ion_runtime::permissions::{FileUse, Permissions};
+use ion_runtime::permissions::{FileUse, NativeLibraries, Permissions};
 use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Preempt};
 use ion_runtime::vm::{MainEnd, Run};
 use std::ffi::OsString;
@@ -81,6 +81,9 @@ pub struct PermissionArgs {
     /// Let the program read variables of the environment
     #[arg(long, help_heading = "Permissions")]
     allow_env: bool,
+    /// Load the package's native libraries, or those of this name (may be repeated)
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Permissions")]
+    allow_native: Vec<String>,
 }
 
 impl PermissionArgs {
@@ -88,6 +91,11 @@ impl PermissionArgs {
     pub fn permissions(&self) -> Result<Permissions, Failure> {
         let mut permissions = Permissions::default();
         permissions.env = self.allow_env;
+        permissions.native = match self.allow_native.as_slice() {
+            [] => NativeLibraries::None,
+            names if names.iter().any(String::is_empty) => NativeLibraries::All,
+            names => NativeLibraries::Named(names.to_vec()),
+        };
         let read = self.allow_read.iter().map(|path| (FileUse::Read, "--allow-read", path));
         let write = self.allow_write.iter().map(|path| (FileUse::Write, "--allow-write", path));
         for (usage, option, path) in read.chain(write) {
