@@ -19,6 +19,7 @@ pub mod process;
 pub mod program;
 pub mod random;
 pub mod sched;
+mod sync;
 pub mod system;
 pub mod tier;
 pub mod value;

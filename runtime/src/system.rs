@@ -1,17 +1,21 @@
 //! What all workers of one machine share: program, tables, settings, output.
 
 use crate::atom::AtomTable;
+use crate::error::ExitReason;
 use crate::heap::copy::Parcel;
+use crate::interp::code::CodeBlock;
 use crate::object::shape::ShapeTable;
 use crate::permissions::Permissions;
 use crate::process::table::ProcessTable;
 use crate::program::Program;
+use crate::sched::blocking::Blocking;
+use crate::sched::hub::Hub;
 use crate::tier::Compiler;
 use crate::value::Pid;
 use rustc_hash::FxHashMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 /// Where processes may be preempted, and what instructions cost.
@@ -49,8 +53,16 @@ pub struct Config {
     pub max_processes: usize,
     /// Time slices after which the run is cut off and what still runs is killed (testing).
     pub max_slices: u64,
-    /// Seed of everything random; the schedule of one worker does not depend on it.
+    /// Seed of everything random but the schedule.
     pub seed: u64,
+    /// Workers, at most [`crate::sched::worker::MAX_SCHEDULERS`].
+    pub schedulers: usize,
+    /// With one worker: a random schedule, the same for the same number. Which process that can run goes
+    /// next, and for how many reductions up to `timeslice`, depends on it.
+    pub shuffle: Option<u64>,
+    /// With one worker: the clock does not show the time of the day's passing but counts reductions, 10 ns
+    /// each, and jumps to the next timer when nothing can run.
+    pub virtual_time: bool,
     /// Trace spawns, sends, receives, scheduling and instructions on standard error.
     pub debug: bool,
     /// Collect at every safepoint (testing).
@@ -77,6 +89,9 @@ impl Default for Config {
             max_processes: 1 << 24,
             max_slices: u64::MAX,
             seed: 0,
+            schedulers: 1,
+            shuffle: None,
+            virtual_time: false,
             debug: false,
             stress_collect: false,
             permissions: Permissions::default(),
@@ -90,8 +105,6 @@ impl Default for Config {
 pub struct Counters {
     /// Processes ever started.
     pub processes: AtomicU64,
-    /// Time slices handed out.
-    pub slices: AtomicU64,
     /// Reductions of ended processes.
     pub reductions: AtomicU64,
     /// Collections of ended processes.
@@ -105,6 +118,35 @@ pub struct Counters {
 /// A place for output.
 pub type Sink = Mutex<Box<dyn Write + Send>>;
 
+/// A message that a timer will send.
+#[derive(Debug)]
+pub(crate) struct Later {
+    pub(crate) to: Pid,
+    pub(crate) message: Parcel,
+    /// The key of the timer.
+    pub(crate) timer: u64,
+}
+
+/// How many slices one worker has handed out; only that worker writes it.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct Slices(AtomicU64);
+
+impl Slices {
+    #[inline]
+    pub(crate) fn count(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Virtual nanoseconds of a reduction.
+const REDUCTION_TIME: u64 = 10;
+
 /// What all workers share.
 pub struct System {
     /// The program.
@@ -116,7 +158,20 @@ pub struct System {
     /// All processes.
     pub table: ProcessTable,
     /// Messages that timers will send, by reference.
-    pub(crate) later: Mutex<FxHashMap<u64, (Pid, Parcel)>>,
+    pub(crate) later: Mutex<FxHashMap<u64, Later>>,
+    /// What workers share about scheduling.
+    pub(crate) hub: Hub,
+    /// Threads for functions that block.
+    pub(crate) blocking: Blocking,
+    /// Time slices handed out, by worker.
+    pub(crate) slices: Box<[Slices]>,
+    /// The functions as the interpreter runs them.
+    pub(crate) codes: Arc<Vec<CodeBlock>>,
+    /// The main process, and how it ended.
+    pub(crate) main: OnceLock<Pid>,
+    pub(crate) main_end: Mutex<Option<(ExitReason, Option<Parcel>)>>,
+    /// The clock, if time is virtual.
+    pub(crate) virtual_now: AtomicU64,
     /// Settings.
     pub config: Config,
     /// What the program prints.
@@ -138,7 +193,7 @@ impl std::fmt::Debug for System {
 }
 
 impl System {
-    pub(crate) fn lock_later(&self) -> MutexGuard<'_, FxHashMap<u64, (Pid, Parcel)>> {
+    pub(crate) fn lock_later(&self) -> MutexGuard<'_, FxHashMap<u64, Later>> {
         // Nothing that can panic runs under the lock.
         self.later.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -176,6 +231,44 @@ impl System {
         }
     }
 
+    /// The work of a slice takes its time, if time is virtual.
+    #[inline]
+    pub(crate) fn pass_time(&self, reductions: u64) {
+        if self.config.virtual_time {
+            self.virtual_now.fetch_add(reductions * REDUCTION_TIME, Ordering::Relaxed);
+        }
+    }
+
+    /// Goes on to a time at which something happens, if time is virtual.
+    pub(crate) fn jump_to(&self, time: u64) -> bool {
+        if self.config.virtual_time {
+            self.virtual_now.fetch_max(time, Ordering::Relaxed);
+        }
+        self.config.virtual_time
+    }
+
+    /// Time slices handed out.
+    pub(crate) fn passes(&self) -> u64 {
+        self.slices.iter().map(Slices::get).sum()
+    }
+
+    /// Is this the main process?
+    pub(crate) fn is_main(&self, pid: Pid) -> bool {
+        self.main.get() == Some(&pid)
+    }
+
+    /// Says how the main process has ended.
+    pub(crate) fn main_ended(&self, reason: ExitReason, result: Option<Parcel>) {
+        let mut end = self.main_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        end.get_or_insert((reason, result));
+    }
+
+    /// Ends the run before its time: what still runs is killed.
+    pub(crate) fn cut_off(&self) {
+        self.main_ended(ExitReason::Killed, None);
+        self.hub.stop();
+    }
+
     /// A number that no other reference of this run has.
     pub(crate) fn new_reference(&self) -> u64 {
         self.counters.references.fetch_add(1, Ordering::Relaxed) + 1
@@ -183,6 +276,9 @@ impl System {
 
     /// Nanoseconds since the machine started.
     pub fn now(&self) -> u64 {
+        if self.config.virtual_time {
+            return self.virtual_now.load(Ordering::Relaxed);
+        }
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -9,13 +9,20 @@ use crate::ionpack::Package;
 use crate::link::link;
 use crate::natives::Registry;
 use crate::object::shape::ShapeTable;
+use crate::ops::call;
+use crate::process::Process;
 use crate::program::Program;
-use crate::sched::worker::Worker;
-use crate::system::{Config, Counters, Preempt, Sink, System};
+use crate::sched::hub::Hub;
+use crate::sched::report;
+use crate::sched::worker::{MAX_SCHEDULERS, Worker};
+use crate::system::{Config, Counters, Preempt, Sink, Slices, System};
 use crate::tier::Compiler;
+use crate::value::Value;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// A package that is linked and ready to be compiled or run.
@@ -135,6 +142,73 @@ pub struct Stats {
 /// Native stack of a worker: [`crate::process::MAX_FUEL`] nested calls of compiled functions.
 const WORKER_STACK: usize = 256 << 20;
 
+/// What all workers of a run share. `open`: it goes on without anything to run.
+pub(crate) fn system(
+    linked: &Linked,
+    config: Config,
+    compiler: Option<Arc<dyn Compiler>>,
+    outputs: Outputs,
+    open: bool,
+) -> Arc<System> {
+    let fused = config.preempt == Preempt::Safepoint && !config.debug;
+    let workers = config.schedulers.clamp(1, MAX_SCHEDULERS);
+    Arc::new(System {
+        program: linked.program.clone(),
+        atoms: linked.atoms.clone(),
+        shapes: linked.shapes.clone(),
+        table: Default::default(),
+        later: Default::default(),
+        hub: Hub::new(workers, open),
+        blocking: Default::default(),
+        slices: (0..workers).map(|_| Slices::default()).collect(),
+        codes: Arc::new(CodeBlock::program(&linked.program, fused)),
+        main: Default::default(),
+        main_end: Default::default(),
+        virtual_now: Default::default(),
+        config,
+        out: outputs.out,
+        err: outputs.err,
+        compiler,
+        counters: Counters::default(),
+        started: Instant::now(),
+    })
+}
+
+/// Starts the threads of all workers.
+pub(crate) fn start_workers(system: &Arc<System>) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let start = |id| {
+        let system = system.clone();
+        std::thread::Builder::new()
+            .name(format!("ion-worker-{id}"))
+            .stack_size(WORKER_STACK)
+            .spawn(move || run_worker(&system, id))
+    };
+    let threads: std::io::Result<Vec<_>> = (0..system.slices.len()).map(start).collect();
+    if threads.is_err() {
+        system.hub.stop();
+    }
+    threads
+}
+
+fn run_worker(system: &Arc<System>, id: usize) {
+    let worker = Box::new(Worker::new(system.clone(), Some(id), WORKER_STACK / 4 * 3));
+    let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));
+    if let Err(panic) = ran {
+        // A defect of the machine: the other workers must not wait for ever.
+        system.hub.stop();
+        resume_unwind(panic);
+    }
+}
+
+/// Waits until all workers have stopped.
+pub(crate) fn join(system: &System, threads: Vec<JoinHandle<()>>) {
+    let ended: Vec<_> = threads.into_iter().map(JoinHandle::join).collect();
+    system.blocking.stop();
+    if let Some(panic) = ended.into_iter().find_map(Result::err) {
+        resume_unwind(panic);
+    }
+}
+
 /// Runs a linked program to its end.
 ///
 /// `compiler` must be there if `config.engine` needs one.
@@ -145,58 +219,63 @@ pub fn run(
     outputs: Outputs,
     args: &[String],
 ) -> std::io::Result<Run> {
-    let fused = config.preempt == Preempt::Safepoint && !config.debug;
-    let system = Arc::new(System {
-        program: linked.program.clone(),
-        atoms: linked.atoms.clone(),
-        shapes: linked.shapes.clone(),
-        table: Default::default(),
-        later: Default::default(),
-        config,
-        out: outputs.out,
-        err: outputs.err,
-        compiler,
-        counters: Counters::default(),
-        started: Instant::now(),
-    });
-    let args = args.to_vec();
-    let worker = std::thread::Builder::new()
-        .name("ion-worker".into())
-        .stack_size(WORKER_STACK)
-        .spawn(move || run_worker(&system, fused, &args))?;
-    match worker.join() {
-        Ok(run) => Ok(run),
-        Err(panic) => std::panic::resume_unwind(panic),
+    let system = system(linked, config, compiler, outputs, false);
+    if let Err(trap) = start_main(&system, args) {
+        let end = MainEnd::Failed(start_failure(trap));
+        return Ok(Run { end, stats: Stats::default() });
     }
-}
-
-fn run_worker(system: &Arc<System>, fused: bool, args: &[String]) -> Run {
-    let codes = Arc::new(CodeBlock::program(&system.program, fused));
-    let worker = Box::new(Worker::new(system.clone(), codes, WORKER_STACK / 4 * 3));
-    let end = match worker.start_main(args) {
-        Err(trap) => MainEnd::Failed(start_failure(trap)),
-        Ok(()) => {
-            let end = worker.run();
-            match (end.main, end.result) {
-                (None, _) => MainEnd::Deadlock(worker.waiting()),
-                (Some(ExitReason::Normal), Some(Parcel { value, space })) => {
-                    let text = crate::print::debug_text(system, value);
-                    drop(space);
-                    MainEnd::Result(text)
-                }
-                (Some(reason), _) => MainEnd::Failed(reason),
-            }
+    join(&system, start_workers(&system)?);
+    let main_end = system.main_end.lock().unwrap_or_else(|e| e.into_inner()).take();
+    let end = match main_end {
+        None => MainEnd::Deadlock(report::waiting(&system)),
+        Some((ExitReason::Normal, Some(Parcel { value, space }))) => {
+            let text = crate::print::debug_text(&system, value);
+            drop(space);
+            MainEnd::Result(text)
         }
+        Some((reason, _)) => MainEnd::Failed(reason),
     };
     let counters = &system.counters;
     let stats = Stats {
         processes: counters.processes.load(Ordering::Relaxed),
-        slices: counters.slices.load(Ordering::Relaxed),
+        slices: system.passes(),
         reductions: counters.reductions.load(Ordering::Relaxed),
         collections: counters.collections.load(Ordering::Relaxed),
         messages: counters.messages.load(Ordering::Relaxed),
     };
-    Run { end, stats }
+    Ok(Run { end, stats })
+}
+
+/// Makes the main process: the entry of the program with `args`.
+fn start_main(system: &Arc<System>, args: &[String]) -> Result<(), Trap> {
+    let limit = system.config.max_processes;
+    let Some(pid) = system.table.allocate(limit) else {
+        return Err(Trap::TooManyProcesses { limit });
+    };
+    let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
+    let config = &system.config;
+    let mut main = Box::new(Process::new(pid, number, config.max_heap, config.stress_collect));
+    let entry = system.program.function(system.program.entry);
+    let mut first = None;
+    if entry.arity > 0 {
+        let memory = |_| Trap::OutOfMemory { limit: config.max_heap };
+        let texts: Result<Vec<Value>, _> =
+            args.iter().map(|arg| main.heap.new_string(arg)).collect();
+        let list = texts.and_then(|texts| main.heap.new_array(&texts)).map_err(memory)?;
+        first = Some(list);
+    }
+    let (args, this) = (first.into_iter(), Value::UNDEFINED);
+    let pushed =
+        call::push_frame(&mut main.stack, &system.program, usize::MAX, entry.id, this, args);
+    pushed.map_err(|_| main.out_of_memory())?;
+    if system.program.linked_numbers.contains(&number) {
+        system.table.remember_number(number, pid);
+    }
+    // It is the first: nobody else has set it.
+    let _ = system.main.set(pid);
+    system.table.start(main);
+    system.hub.inject([pid]);
+    Ok(())
 }
 
 fn start_failure(trap: Trap) -> ExitReason {

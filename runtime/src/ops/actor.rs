@@ -135,6 +135,9 @@ pub fn receive_timeout(
     timeout: Value,
 ) -> Result<Result<Option<Value>, ()>, Trap> {
     if let Some(message) = next_message(process) {
+        if let Some((_, timer)) = process.wait.timer() {
+            process.worker().cancel_timer(timer);
+        }
         process.wait = Wait::No;
         return Ok(Ok(Some(message)));
     }

@@ -19,7 +19,7 @@ pub fn konst(process: &mut Process, konst: &Konst, this: Value) -> Result<Value,
         Konst::SelfPid => Value::pid(process.pid),
         Konst::PidNumber => Value::number(process.number as f64),
         Konst::ProcessCount => Value::number(counters.processes.load(Ordering::Relaxed) as f64),
-        Konst::SchedulerPasses => Value::number(counters.slices.load(Ordering::Relaxed) as f64),
+        Konst::SchedulerPasses => Value::number(process.system().passes() as f64),
         Konst::This => this,
         Konst::Globals => return globals(process),
     })

@@ -229,6 +229,11 @@ pub(crate) fn resume_native(process: &mut Process, own_thread: bool) -> Result<R
         push_text_call(process, None, id, &args, at, method)?;
         return Ok(Resumed::Pushed);
     }
+    let answer = process.bonds.as_mut().and_then(|bonds| bonds.answer.take());
+    if let Some(result) = answer {
+        process.stack.pop();
+        return result.map(Resumed::Done);
+    }
     if !own_thread && blocks(process, id) {
         return Ok(Resumed::Blocking);
     }
@@ -239,6 +244,19 @@ pub(crate) fn resume_native(process: &mut Process, own_thread: bool) -> Result<R
             Resumed::Done(result)
         }
     })
+}
+
+/// The answer of the library function that may block, whose frame is on top of the stack. The frame stays;
+/// [`resume_native`] takes it once it finds the answer in the process.
+pub(crate) fn blocking_native(process: &mut Process) -> Result<Value, Trap> {
+    let Some(header) = process.stack.top() else { return Ok(Value::UNDEFINED) };
+    let id = NativeId(header.function & !NATIVE_FRAME);
+    let args = process.stack.top_registers().to_vec();
+    match native(process, id, &args)? {
+        Answer::Value(value) => Ok(value),
+        // Only functions that see the process wait, and those do not block.
+        Answer::Wait => Ok(Value::UNDEFINED),
+    }
 }
 
 /// Pushes a native frame with nothing to convert: the first frame of a process that runs a native.

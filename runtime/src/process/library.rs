@@ -11,6 +11,7 @@ use crate::natives::{Answer, Arity, Effects, NativeBody, NativeDef, NativeError}
 use crate::object::closure;
 use crate::ops::actor;
 use crate::sched::worker::Alarm;
+use crate::system::Later;
 use crate::value::{Atom, Pid, Value};
 
 type Result<T = Answer> = std::result::Result<T, NativeError>;
@@ -298,10 +299,9 @@ fn send_after(process: &mut Process, args: &[Value]) -> Result {
     match actor::deadline(process, time) {
         None => worker.send(to, message),
         Some(deadline) => {
-            system.lock_later().insert(reference, (to, message));
-            if let Some(deadline) = deadline {
-                worker.add_timer(deadline, Alarm::Send(reference));
-            }
+            let timer =
+                deadline.map_or(0, |deadline| worker.add_timer(deadline, Alarm::Send(reference)));
+            system.lock_later().insert(reference, Later { to, message, timer });
         }
     }
     done(Value::number(reference as f64))
@@ -311,6 +311,9 @@ fn cancel_timer(process: &mut Process, args: &[Value]) -> Result {
     let reference = signal::reference(args[0]);
     let reference = reference.ok_or_else(|| wrong(args, 0, "reference", "Number"))?;
     let cancelled = process.system().lock_later().remove(&reference);
+    if let Some(later) = &cancelled {
+        process.worker().cancel_timer(later.timer);
+    }
     done(Value::boolean(cancelled.is_some()))
 }
 

@@ -20,10 +20,10 @@
 use super::signal::Signal;
 use crate::heap::Space;
 use crate::heap::copy::Parcel;
+use crate::sync::{AtomicU64, Ordering};
 use crate::value::Value;
 use std::cell::Cell;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A message or a signal on its way.
 #[derive(Debug)]
@@ -130,7 +130,8 @@ impl Outer {
 
     /// Does it take messages for this generation?
     pub(crate) fn is_open(&self, generation: u32) -> bool {
-        let word = self.0.load(Ordering::Acquire);
+        // SeqCst: see `ProcessTable::end`.
+        let word = self.0.load(Ordering::SeqCst);
         word >> POINTER_BITS == u64::from(generation) && word & POINTER_MASK != CLOSED
     }
 

@@ -35,7 +35,7 @@ pub enum Wait {
     Timer {
         /// Nanoseconds on the system's clock, or `None` for ever.
         deadline: Option<u64>,
-        /// Which timer, for the worker that armed it.
+        /// The key of the timer, 0 without one.
         seq: u64,
     },
     /// The timer alone; the same fields.
@@ -47,6 +47,18 @@ pub enum Wait {
     },
     /// The end of one of these processes.
     Ends(Box<[Pid]>),
+}
+
+impl Wait {
+    /// Deadline and key of the timer that it has.
+    pub(crate) fn timer(&self) -> Option<(u64, u64)> {
+        match self {
+            Wait::Timer { deadline, seq } | Wait::Sleep { deadline, seq } => {
+                deadline.map(|deadline| (deadline, *seq))
+            }
+            Wait::No | Wait::Message | Wait::Ends(_) => None,
+        }
+    }
 }
 
 /// A process. Compiled code reads the fields of `heap` at fixed offsets, see [`crate::layout`].

@@ -12,7 +12,7 @@
 use super::mailbox::{Cursor, Node};
 use super::{Process, Wait};
 use crate::atom::known;
-use crate::error::ExitReason;
+use crate::error::{ExitReason, Trap};
 use crate::heap::Space;
 use crate::heap::copy::{Parcel, copy_into};
 use crate::object::container;
@@ -58,6 +58,8 @@ pub(crate) struct Bonds {
     pub(crate) cursor: Cursor,
     /// The timeout of its selective receive, once it had to wait.
     pub(crate) scan: Option<Wait>,
+    /// What a function gave that ran on a thread of its own.
+    pub(crate) answer: Option<std::result::Result<Value, Trap>>,
 }
 
 /// The text of a number that references are made of.
@@ -196,7 +198,7 @@ impl Worker {
     /// Sends a message that is copied already.
     pub(crate) fn send(&self, to: Pid, message: Parcel) {
         if self.deliver(to, message, None) {
-            self.messages.set(self.messages.get() + 1);
+            self.tally.messages.set(self.tally.messages.get() + 1);
         }
     }
 
@@ -308,9 +310,11 @@ impl Process {
 
     /// Ends the selective receive under way.
     pub(crate) fn rewind(&mut self) {
-        if let Some(bonds) = &mut self.bonds {
-            bonds.cursor = Cursor::default();
-            bonds.scan = None;
+        let Some(bonds) = &mut self.bonds else { return };
+        bonds.cursor = Cursor::default();
+        let timer = bonds.scan.take().and_then(|wait| wait.timer());
+        if let Some((_, timer)) = timer {
+            self.worker().cancel_timer(timer);
         }
     }
 

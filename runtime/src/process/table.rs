@@ -50,6 +50,8 @@ pub struct Slot {
     /// There may be signals in the outer list. Set behind each push of one; the worker takes it back
     /// before it looks, at the start of a slice.
     signalled: AtomicBool,
+    /// Somebody waits, or waited, for its end.
+    watched: AtomicBool,
     /// The process has, or had, a name.
     named: AtomicBool,
     process: UnsafeCell<Option<Box<Process>>>,
@@ -192,6 +194,7 @@ impl ProcessTable {
                 generation: AtomicU32::new(0),
                 kill: AtomicBool::new(false),
                 signalled: AtomicBool::new(false),
+                watched: AtomicBool::new(false),
                 named: AtomicBool::new(false),
                 process: UnsafeCell::new(None),
             }) as u32
@@ -207,6 +210,7 @@ impl ProcessTable {
             slot.kill.store(false, Ordering::Relaxed);
             slot.signalled.store(false, Ordering::Relaxed);
             slot.named.store(false, Ordering::Relaxed);
+            slot.watched.store(false, Ordering::Relaxed);
             slot.outer.open(pid.generation);
             slot.put_runnable(process);
         }
@@ -232,14 +236,16 @@ impl ProcessTable {
     /// the outer list.
     pub(crate) fn end(&self, pid: Pid, result: Option<Parcel>) -> Option<(Vec<Pid>, Chain)> {
         let slot = self.slot(pid)?;
-        let (waiters, late) = {
-            // Under the lock, so that who registers to wait sees either the end or its waking.
-            let mut ends = lock(&self.ends);
-            let late = slot.outer.close(pid.generation);
-            if let Some(result) = result {
-                ends.results.insert(pid, result);
-            }
-            (ends.waiters.remove(&pid).unwrap_or_default(), late)
+        // The result is there before the end can be seen.
+        if let Some(result) = result {
+            lock(&self.ends).results.insert(pid, result);
+        }
+        // SeqCst: pairs with `ended`, which sets the flag and then looks whether the mailbox is closed:
+        // either it sees that, or this sees the flag.
+        let late = slot.outer.close(pid.generation);
+        let waiters = match slot.watched.load(Ordering::SeqCst) {
+            true => lock(&self.ends).waiters.remove(&pid).unwrap_or_default(),
+            false => Vec::new(),
         };
         if slot.named.load(Ordering::SeqCst) {
             self.names.forget(pid);
@@ -285,6 +291,11 @@ impl ProcessTable {
         with: impl FnOnce(Option<&Parcel>) -> R,
     ) -> Option<R> {
         let mut ends = lock(&self.ends);
+        if let Some(slot) = self.slot(target)
+            && self.is_alive(target)
+        {
+            slot.watched.store(true, Ordering::SeqCst);
+        }
         if !self.is_alive(target) {
             return Some(with(ends.results.get(&target)));
         }

@@ -1,3 +1,9 @@
-//! Scheduling: workers, their run queues and timers.
+//! Scheduling: workers, their run queues and timers, what they share.
 
+pub(crate) mod blocking;
+mod ending;
+pub(crate) mod hub;
+mod random;
+pub(crate) mod report;
+pub(crate) mod timer;
 pub mod worker;

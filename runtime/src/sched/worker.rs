@@ -1,12 +1,22 @@
 //! A worker: takes processes from its run queue and runs a slice of each.
 //!
+//! The queue is first in, first out, and a process that was woken goes to the end of the queue of the
+//! worker that woke it, so processes that talk stay together. See [`super::hub`] for how work comes
+//! to workers that have none.
+//!
+//! A thread that runs no slices but works for processes (one that a host or a blocking function uses)
+//! has a worker too, without a number; what it makes runnable goes to the hub.
+//!
 //! Compiled code reaches its worker through the running process; the table of runtime functions
 //! that it calls is the first field. Operations of the running process reach into the worker while
 //! the worker is inside its own methods, so everything that changes is in cells and nobody ever
 //! holds a `&mut Worker`.
 
+use super::ending::Ending;
+use super::hub::{self, Hub, Next};
+use super::random::Random;
+use super::timer::Wheel;
 use crate::error::{ExitReason, Trap};
-use crate::heap::copy::Parcel;
 use crate::helpers::{HELPERS, HelperTable};
 use crate::interp::code::CodeBlock;
 use crate::interp::{self, Leave};
@@ -22,11 +32,9 @@ use crate::system::{Engine, Preempt, System};
 use crate::tier::{EnterFn, STATUS_RETURNED};
 use crate::value::{Pid, Value};
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// Why compiled code unwound, if it was not for want of reductions.
 #[derive(Debug)]
@@ -40,27 +48,28 @@ pub(crate) enum Unwound {
     Deliver(Value),
 }
 
-/// How the run of a whole program ended.
-#[derive(Debug)]
-pub struct RunEnd {
-    /// Why the main process ended; `None` if it is still waiting: a deadlock.
-    pub main: Option<ExitReason>,
-    /// What it returned.
-    pub result: Option<Parcel>,
-}
-
 /// See the module text.
 #[repr(C)]
 pub struct Worker {
     helpers: HelperTable,
     pub(crate) system: Arc<System>,
     codes: Arc<Vec<CodeBlock>>,
+    /// Its number; `None` if it runs no slices.
+    id: Option<usize>,
     /// Entries for suspended calls by function; empty: not asked for yet.
     resume: RefCell<Vec<Option<ResumeEntry>>>,
     enter: Option<EnterFn>,
     queue: RefCell<VecDeque<Pid>>,
-    timers: RefCell<BinaryHeap<Reverse<(u64, u64, Alarm)>>>,
-    timer_seq: Cell<u64>,
+    timers: RefCell<Wheel<Alarm>>,
+    /// Work done so far: reductions, and [`SLICE_WORK`] for each slice.
+    work: Cell<u64>,
+    /// Work done when the clock was last looked at for timers.
+    looked: Cell<u64>,
+    /// Work done when there was first something to spare for workers without work.
+    spare_since: Cell<Option<u64>>,
+    /// Chooses among what may run, if the schedule is to be a random one.
+    random: Option<RefCell<Random>>,
+    pub(crate) tally: Tally,
     /// Records of compiled code that unwinds, innermost first.
     pub(crate) records: RefCell<Stack>,
     pub(crate) unwound: RefCell<Option<Unwound>>,
@@ -68,14 +77,38 @@ pub struct Worker {
     pub(crate) pending: Cell<Cont>,
     /// Arguments of calls of unknown functions, for compiled code.
     pub(crate) args: RefCell<Vec<Value>>,
-    pub(crate) messages: Cell<u64>,
     /// Memory of messages.
     pub(crate) pool: Pool,
     /// Lowest address that compiled code may use on this worker's native stack.
     stack_limit: usize,
-    main: Cell<Option<Pid>>,
-    main_end: RefCell<Option<(ExitReason, Option<Parcel>)>>,
 }
+
+/// What one worker has counted.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) messages: Cell<u64>,
+    pub(super) reductions: Cell<u64>,
+    pub(super) collections: Cell<u64>,
+}
+
+/// What a slice counts beside its reductions, when work stands for time.
+const SLICE_WORK: u64 = 32;
+
+/// A worker looks at the clock for its timers after so much work, which takes some 50 µs.
+const LOOK_AFTER: u64 = 8000;
+
+/// A worker that has had processes to spare for so much work shares them. Less would send processes that
+/// run for a moment only back and forth; the other worker waits so long in vain.
+const SHARE_AFTER: u64 = 8000;
+
+/// How often a worker without work looks again before it sleeps.
+const SPINS: u32 = 2000;
+
+/// Bits of a timer's key that the wheel gives; above is the number of the worker.
+const KEY_BITS: u32 = 54;
+
+/// The most workers that a machine may have.
+pub const MAX_SCHEDULERS: usize = 1000;
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -97,25 +130,12 @@ enum SliceEnd {
     Preempted,
     Blocked,
     Ended(Ending),
-}
-
-/// How a process ends.
-struct Ending {
-    reason: ExitReason,
-    /// What it returned, in its heap.
-    result: Value,
-    /// The reason as other processes see it, if it was given by one.
-    given: Option<Parcel>,
-}
-
-impl Ending {
-    fn of(reason: ExitReason) -> Ending {
-        Ending { reason, result: Value::UNDEFINED, given: None }
-    }
+    /// The process calls a function that blocks.
+    Away,
 }
 
 /// What a timer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alarm {
     /// Wakes a process.
     Wake(Pid),
@@ -124,32 +144,34 @@ pub(crate) enum Alarm {
 }
 
 impl Worker {
-    /// A worker of `system` with nothing to do.
+    /// Worker number `id` of `system`, or one that runs no slices.
     ///
     /// `stack`: bytes of native stack that compiled code may use, from here down.
-    pub(crate) fn new(system: Arc<System>, codes: Arc<Vec<CodeBlock>>, stack: usize) -> Worker {
+    pub(crate) fn new(system: Arc<System>, id: Option<usize>, stack: usize) -> Worker {
         let here = 0u8;
         let stack_limit = (&raw const here as usize).saturating_sub(stack);
-        let functions = system.program.functions.len();
         let enter = system.compiler.as_ref().map(|compiler| compiler.enter());
+        let random = system.config.shuffle.map(|seed| RefCell::new(Random::new(seed)));
         Worker {
             helpers: HELPERS,
+            codes: system.codes.clone(),
             system,
-            codes,
-            resume: RefCell::new(vec![None; functions]),
+            id,
+            resume: RefCell::default(),
             enter,
             queue: RefCell::default(),
-            timers: RefCell::default(),
-            timer_seq: Cell::new(0),
+            timers: RefCell::new(Wheel::new()),
+            work: Cell::new(0),
+            looked: Cell::new(0),
+            spare_since: Cell::new(None),
+            random,
+            tally: Tally::default(),
             records: RefCell::default(),
             unwound: RefCell::new(None),
             pending: Cell::new(Cont::Store),
             args: RefCell::default(),
-            messages: Cell::new(0),
             pool: Pool::new(),
             stack_limit,
-            main: Cell::new(None),
-            main_end: RefCell::new(None),
         }
     }
 
@@ -174,8 +196,12 @@ impl Worker {
     }
 
     /// Puts a runnable process at the end of the queue.
+    #[inline]
     pub(crate) fn enqueue(&self, pid: Pid) {
-        self.queue.borrow_mut().push_back(pid);
+        match self.id {
+            Some(_) => self.queue.borrow_mut().push_back(pid),
+            None => self.system.hub.inject([pid]),
+        }
     }
 
     /// Nanoseconds on the system's clock.
@@ -183,93 +209,131 @@ impl Worker {
         self.system.now()
     }
 
-    /// Sets off `alarm` at `deadline`.
+    /// Sets off `alarm` at `deadline`; the key cancels it.
     pub(crate) fn add_timer(&self, deadline: u64, alarm: Alarm) -> u64 {
-        let seq = self.timer_seq.get() + 1;
-        self.timer_seq.set(seq);
-        self.timers.borrow_mut().push(Reverse((deadline, seq, alarm)));
-        seq
+        let id = self.id.unwrap_or_default() as u64;
+        debug_assert!(self.id.is_some(), "only workers that run slices have timers");
+        id << KEY_BITS | self.timers.borrow_mut().set(deadline, alarm)
     }
 
-    /// Starts the main process: `entry` of the program with `args`.
-    pub(crate) fn start_main(&self, args: &[String]) -> Result<(), Trap> {
-        let system = self.system.clone();
-        let limit = system.config.max_processes;
-        let Some(pid) = system.table.allocate(limit) else {
-            return Err(Trap::TooManyProcesses { limit });
-        };
-        let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut main = Box::new(Process::new(
-            pid,
-            number,
-            system.config.max_heap,
-            system.config.stress_collect,
-        ));
-        let entry = system.program.function(system.program.entry);
-        let mut first = None;
-        if entry.arity > 0 {
-            let memory = |_| Trap::OutOfMemory { limit: system.config.max_heap };
-            let texts: Result<Vec<Value>, _> =
-                args.iter().map(|arg| main.heap.new_string(arg)).collect();
-            let list = texts.and_then(|texts| main.heap.new_array(&texts)).map_err(memory)?;
-            first = Some(list);
+    /// Cancels a timer, if it has not fired. Key 0 is none.
+    pub(crate) fn cancel_timer(&self, key: u64) {
+        let (owner, timer) = ((key >> KEY_BITS) as usize, key & ((1 << KEY_BITS) - 1));
+        if timer == 0 {
+            return;
         }
-        let args = first.into_iter();
-        let this = Value::UNDEFINED;
-        let pushed =
-            call::push_frame(&mut main.stack, &system.program, usize::MAX, entry.id, this, args);
-        pushed.map_err(|_| main.out_of_memory())?;
-        if system.program.linked_numbers.contains(&number) {
-            system.table.remember_number(number, pid);
+        if self.id == Some(owner) {
+            self.timers.borrow_mut().cancel(timer);
+        } else {
+            self.system.hub.cancel(owner, timer);
         }
-        self.main.set(Some(pid));
-        system.table.start(main);
-        self.enqueue(pid);
-        Ok(())
     }
 
-    /// Runs until nothing can run any more and no timer is pending, or the run is cut off.
-    pub(crate) fn run(&self) -> RunEnd {
-        while !self.cut_off() {
-            self.fire_timers();
-            while let Some(pid) = self.next_runnable() {
-                self.run_process(pid);
+    /// Runs until the run is over or stopped.
+    pub(crate) fn run(&self) {
+        let hub = &self.system.hub;
+        loop {
+            if self.slices() >= self.system.config.max_slices {
+                self.system.cut_off();
+            }
+            let attention = hub.attention();
+            if attention != 0 && !self.attend(attention) {
+                break;
+            }
+            if self.work.get() - self.looked.get() >= LOOK_AFTER {
                 self.fire_timers();
             }
-            let first = self.timers.borrow().peek().copied();
-            match first {
-                _ if self.cut_off() => break,
-                Some(Reverse((deadline, _, alarm))) => {
-                    if !self.is_pending(alarm) {
-                        self.timers.borrow_mut().pop();
-                        continue;
-                    }
-                    let now = self.now();
-                    if deadline > now {
-                        self.flush();
-                        std::thread::sleep(Duration::from_nanos(deadline - now));
-                    }
-                }
+            match self.pick() {
+                Some(pid) => self.run_process(pid),
+                None if self.rest() => {}
                 None => break,
             }
         }
         self.flush();
-        let (main, result) = match self.main_end.borrow_mut().take() {
-            Some((reason, result)) => (Some(reason), result),
-            None => (self.cut_off().then_some(ExitReason::Killed), None),
+        let counters = &self.system.counters;
+        counters.messages.fetch_add(self.tally.messages.get(), Ordering::Relaxed);
+        counters.reductions.fetch_add(self.tally.reductions.get(), Ordering::Relaxed);
+        counters.collections.fetch_add(self.tally.collections.get(), Ordering::Relaxed);
+    }
+
+    /// Slices handed out by this worker.
+    fn slices(&self) -> u64 {
+        self.id.map_or(0, |id| self.system.slices[id].get())
+    }
+
+    /// The process to run next.
+    fn pick(&self) -> Option<Pid> {
+        let mut queue = self.queue.borrow_mut();
+        if let Some(random) = &self.random
+            && queue.len() > 1
+        {
+            let chosen = random.borrow_mut().below(queue.len() as u64) as usize;
+            return queue.remove(chosen);
+        }
+        queue.pop_front()
+    }
+
+    /// Looks after what others want; false if the run is over.
+    #[cold]
+    fn attend(&self, attention: u32) -> bool {
+        if attention & hub::STOP != 0 {
+            return false;
+        }
+        if attention & hub::DEMAND == 0 {
+            self.queue.borrow_mut().extend(self.system.hub.take());
+            return true;
+        }
+        // What is injected is for the worker that has nothing to do; it was woken.
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() < 2 {
+            self.spare_since.set(None);
+            return true;
+        }
+        match self.spare_since.get() {
+            None => self.spare_since.set(Some(self.work.get())),
+            Some(since) if self.work.get() - since >= SHARE_AFTER => {
+                self.spare_since.set(None);
+                let half = queue.len() / 2;
+                self.system.hub.inject(queue.drain(..half));
+            }
+            Some(_) => {}
+        }
+        true
+    }
+
+    /// Nothing can run: waits until something can. False if the run is over.
+    fn rest(&self) -> bool {
+        self.flush();
+        self.fire_timers();
+        if !self.queue.borrow().is_empty() {
+            return true;
+        }
+        let look = self.timers.borrow().next_look();
+        if let Some(look) = look
+            && self.system.jump_to(look)
+        {
+            return true;
+        }
+        let spin = |hub: &Hub| {
+            for _ in 0..SPINS {
+                if hub.attention() & (hub::STOP | hub::INJECTED) != 0 {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
         };
-        self.system.counters.messages.fetch_add(self.messages.get(), Ordering::Relaxed);
-        RunEnd { main, result }
+        let id = self.id.unwrap_or_default();
+        match self.system.hub.sleep(id, look, || self.now(), spin) {
+            Next::Run(pids) => self.queue.borrow_mut().extend(pids),
+            Next::Timers(cancelled) => self.cancel_own(cancelled),
+            Next::Stop => return false,
+        }
+        true
     }
 
-    /// The next runnable process; none once the run is cut off.
-    fn next_runnable(&self) -> Option<Pid> {
-        if self.cut_off() { None } else { self.queue.borrow_mut().pop_front() }
-    }
-
-    /// Have all the slices been handed out that the run may use?
-    fn cut_off(&self) -> bool {
-        self.system.counters.slices.load(Ordering::Relaxed) >= self.system.config.max_slices
+    fn cancel_own(&self, timers: Vec<u64>) {
+        let mut wheel = self.timers.borrow_mut();
+        timers.into_iter().for_each(|timer| wheel.cancel(timer));
     }
 
     fn flush(&self) {
@@ -277,27 +341,15 @@ impl Worker {
     }
 
     fn fire_timers(&self) {
+        self.looked.set(self.work.get());
         if self.timers.borrow().is_empty() {
             return;
         }
-        let now = self.now();
-        loop {
-            let first = self.timers.borrow().peek().copied();
-            match first {
-                Some(Reverse((deadline, _, alarm))) if deadline <= now => {
-                    self.timers.borrow_mut().pop();
-                    self.set_off(alarm);
-                }
-                _ => break,
-            }
+        if self.system.config.schedulers > 1 {
+            self.cancel_own(self.system.hub.take_cancelled(self.id.unwrap_or_default()));
         }
-    }
-
-    fn is_pending(&self, alarm: Alarm) -> bool {
-        match alarm {
-            Alarm::Wake(pid) => self.system.table.is_alive(pid),
-            Alarm::Send(reference) => self.system.lock_later().contains_key(&reference),
-        }
+        let due = self.timers.borrow_mut().due(self.now());
+        due.into_iter().for_each(|alarm| self.set_off(alarm));
     }
 
     fn set_off(&self, alarm: Alarm) {
@@ -305,17 +357,26 @@ impl Worker {
             Alarm::Wake(pid) => self.wake(pid),
             Alarm::Send(reference) => {
                 let sent = self.system.lock_later().remove(&reference);
-                if let Some((to, message)) = sent {
-                    self.send(to, message);
+                if let Some(later) = sent {
+                    self.send(later.to, later.message);
                 }
             }
         }
     }
 
-    fn wake(&self, pid: Pid) {
+    pub(super) fn wake(&self, pid: Pid) {
         if self.system.table.slot(pid).is_some_and(|slot| slot.wake()) {
             self.enqueue(pid);
         }
+    }
+
+    /// The reductions of the next slice.
+    fn budget(&self) -> i64 {
+        let slice = self.system.config.timeslice;
+        i64::from(match &self.random {
+            Some(random) => 1 + random.borrow_mut().below(u64::from(slice)) as u32,
+            None => slice,
+        })
     }
 
     fn run_process(&self, pid: Pid) {
@@ -332,16 +393,23 @@ impl Worker {
                 return self.end_process(process, ending);
             }
         }
-        system.counters.slices.fetch_add(1, Ordering::Relaxed);
-        let budget = i64::from(system.config.timeslice);
+        system.slices[self.id.unwrap_or_default()].count();
+        let budget = self.budget();
         process.stack_limit = self.stack_limit;
         process.start_slice(budget);
         system.trace(|| format!("process {} runs", process.number));
         let end = self.run_slice(&mut process);
-        process.reductions += (budget - process.left()) as u64;
+        let used = (budget - process.left()) as u64;
+        process.reductions += used;
+        self.work.set(self.work.get() + used + SLICE_WORK);
+        system.pass_time(used);
         process.stack.trim();
         match end {
             SliceEnd::Ended(ending) => self.end_process(process, ending),
+            SliceEnd::Away => {
+                process.worker = std::ptr::null();
+                system.blocking.run(&self.system, process);
+            }
             SliceEnd::Preempted => {
                 process.worker = std::ptr::null();
                 slot.put_runnable(process);
@@ -352,24 +420,35 @@ impl Worker {
                     return self.end_process(process, ending);
                 }
                 system.trace(|| {
-                    format!("process {} waits for {}", process.number, wait_text(&process.wait))
+                    let what = super::report::wait_text(&process.wait);
+                    format!("process {} waits for {what}", process.number)
                 });
                 process.worker = std::ptr::null();
-                self.put_waiting(slot, process);
+                self.put_waiting(slot, process, false);
             }
         }
     }
 
-    /// Puts a process that waits into its slot.
-    fn put_waiting(&self, slot: &Slot, process: Box<Process>) {
+    /// Puts a process that waits into its slot. `timers`: its timer may have fired meanwhile, even if it is
+    /// one of this worker.
+    fn put_waiting(&self, slot: &Slot, process: Box<Process>, timers: bool) {
         let (pid, table) = (process.pid, &self.system.table);
         let ends = match &process.wait {
             Wait::Ends(targets) => targets.clone(),
             _ => Box::default(),
         };
         let receives = matches!(process.wait, Wait::Message | Wait::Timer { .. });
+        // A timer of this worker has not fired since the process looked at the clock; one of another may
+        // have.
+        let foreign = process
+            .wait
+            .timer()
+            .filter(|(_, key)| timers || Some((key >> KEY_BITS) as usize) != self.id)
+            .map(|(deadline, _)| deadline);
         let ready = || {
-            receives && !slot.outer.is_empty() || ends.iter().any(|target| !table.is_alive(*target))
+            receives && !slot.outer.is_empty()
+                || ends.iter().any(|target| !table.is_alive(*target))
+                || foreign.is_some_and(|deadline| self.now() >= deadline)
         };
         if slot.put_waiting(process, ready) {
             self.enqueue(pid);
@@ -386,8 +465,14 @@ impl Worker {
         let Some(process) = slot.take_waiting() else { return (slot.status(), None) };
         // The slot may have a new user since the caller looked.
         let seen = (process.pid == pid).then(|| look(&process));
-        self.put_waiting(slot, process);
+        self.put_waiting(slot, process, true);
         (if seen.is_some() { "waiting" } else { "ended" }, seen)
+    }
+
+    /// May functions that block do so on this thread?
+    fn may_block(&self) -> bool {
+        let alone = self.system.table.live() <= 1;
+        self.id.is_none() || alone || self.random.is_some() || self.system.config.virtual_time
     }
 
     /// How the process ends if a signal says so.
@@ -404,13 +489,14 @@ impl Worker {
                 return returns(process.result);
             };
             let leave = if top.function & NATIVE_FRAME != 0 {
-                match call::resume_native(process, true) {
+                match call::resume_native(process, self.may_block()) {
                     Ok(Resumed::Pushed) => self.charged(process, 1),
                     Ok(Resumed::Done(result)) => self.returned(process, result),
-                    Ok(Resumed::Wait | Resumed::Blocking) => {
+                    Ok(Resumed::Wait) => {
                         process.heap.fuel -= 2;
                         Leave::Blocked
                     }
+                    Ok(Resumed::Blocking) => return SliceEnd::Away,
                     Err(trap) => Leave::Trapped(trap),
                 }
             } else if jit {
@@ -526,7 +612,8 @@ impl Worker {
     }
 
     fn resume_entry(&self, function: FuncId) -> Result<ResumeEntry, Trap> {
-        if let Some(entry) = self.resume.borrow()[function.0 as usize] {
+        let known = self.resume.borrow().get(function.0 as usize).copied().flatten();
+        if let Some(entry) = known {
             return Ok(entry);
         }
         let made = match &self.system.compiler {
@@ -544,97 +631,17 @@ impl Worker {
                 ResumeEntry::Interpreted
             }
         };
-        self.resume.borrow_mut()[function.0 as usize] = Some(entry);
+        let mut resume = self.resume.borrow_mut();
+        resume.resize(self.system.program.functions.len(), None);
+        resume[function.0 as usize] = Some(entry);
         Ok(entry)
-    }
-
-    fn end_process(&self, mut process: Box<Process>, ending: Ending) {
-        let Ending { reason, result, given } = ending;
-        let system: &System = &self.system;
-        let pid = process.pid;
-        if let ExitReason::Crash(crash) = &reason {
-            system.report(&crash.to_string());
-        }
-        system.trace(|| {
-            let shown = match &reason {
-                ExitReason::Normal => crate::print::to_text(system, result),
-                ExitReason::Crash(_) => "a crash".to_owned(),
-                ExitReason::Killed => "a kill".to_owned(),
-                ExitReason::Exit(reason) => format!("the reason {reason}"),
-            };
-            format!("process {} ends with {shown}", process.number)
-        });
-        let is_main = self.main.get() == Some(pid);
-        let watched =
-            system.program.has_select || system.program.linked_numbers.contains(&process.number);
-        let normal = reason == ExitReason::Normal;
-        let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
-        let main_reason = is_main.then(|| reason.clone());
-        if let Some(reason) = main_reason {
-            let result = normal.then(|| Parcel::copy(result));
-            *self.main_end.borrow_mut() = Some((reason, result));
-        }
-        let counters = &system.counters;
-        counters.reductions.fetch_add(process.reductions, Ordering::Relaxed);
-        counters.collections.fetch_add(u64::from(process.heap.collections), Ordering::Relaxed);
-        let Some((waiters, late)) = system.table.end(pid, kept) else { return };
-        let bonds = process.bonds.take();
-        self.tell_end(pid, bonds, late, &|| signal::reason_parcel(&reason, given.as_ref()));
-        drop(process);
-        for waiter in waiters {
-            self.wake(waiter);
-        }
-    }
-
-    /// Who waits for what, for the report of a deadlock.
-    pub(crate) fn waiting(&self) -> Vec<String> {
-        let program = &self.system.program;
-        let numbers: rustc_hash::FxHashMap<Pid, u64> = self
-            .system
-            .table
-            .slots()
-            .filter_map(|slot| slot.peek().map(|process| (process.pid, process.number)))
-            .collect();
-        let mut lines: Vec<(u64, String)> = Vec::new();
-        for process in self.system.table.slots().filter_map(|slot| slot.peek()) {
-            let place = process.stack.top().map_or_else(String::new, |header| {
-                let name =
-                    program.function(FuncId(header.function & !NATIVE_FRAME)).qualified_name();
-                format!(" at {name}, instruction {}", header.pc)
-            });
-            let what = match &process.wait {
-                Wait::Ends(targets) => {
-                    let list: Vec<String> = targets
-                        .iter()
-                        .map(|target| numbers.get(target).map_or("?".into(), u64::to_string))
-                        .collect();
-                    format!("the end of process {}", list.join(" or "))
-                }
-                wait => wait_text(wait).to_owned(),
-            };
-            let number = process.number;
-            lines.push((number, format!("process {number} waits for {what}{place}")));
-        }
-        lines.sort();
-        lines.into_iter().map(|(_, line)| line).collect()
     }
 }
 
 fn crashed(process: &Process, trap: Trap) -> SliceEnd {
-    SliceEnd::Ended(Ending::of(ExitReason::Crash(process.crash(trap))))
+    SliceEnd::Ended(Ending::crash(process, trap))
 }
 
 fn returns(result: Value) -> SliceEnd {
-    SliceEnd::Ended(Ending { reason: ExitReason::Normal, result, given: None })
-}
-
-fn wait_text(wait: &Wait) -> &'static str {
-    match wait {
-        Wait::No => "nothing",
-        Wait::Message => "a message",
-        Wait::Timer { deadline: None, .. } => "a message (timeout: for ever)",
-        Wait::Timer { .. } => "a message or its timeout",
-        Wait::Sleep { .. } => "a timer",
-        Wait::Ends(_) => "the end of a process",
-    }
+    SliceEnd::Ended(Ending::returned(result))
 }

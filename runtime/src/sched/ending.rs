@@ -1,0 +1,76 @@
+//! What happens when a process ends.
+
+use super::worker::Worker;
+use crate::error::{ExitReason, Trap};
+use crate::heap::copy::Parcel;
+use crate::process::{Process, signal};
+use crate::system::System;
+use crate::value::Value;
+
+/// How a process ends.
+pub(super) struct Ending {
+    pub(super) reason: ExitReason,
+    /// What it returned, in its heap.
+    pub(super) result: Value,
+    /// The reason as other processes see it, if it was given by one.
+    pub(super) given: Option<Parcel>,
+}
+
+impl Ending {
+    pub(super) fn of(reason: ExitReason) -> Ending {
+        Ending { reason, result: Value::UNDEFINED, given: None }
+    }
+
+    /// The end by a fault at the newest frame record.
+    pub(super) fn crash(process: &Process, trap: Trap) -> Ending {
+        Ending::of(ExitReason::Crash(process.crash(trap)))
+    }
+
+    /// The end by returning.
+    pub(super) fn returned(result: Value) -> Ending {
+        Ending { reason: ExitReason::Normal, result, given: None }
+    }
+}
+
+impl Worker {
+    pub(super) fn end_process(&self, mut process: Box<Process>, ending: Ending) {
+        let Ending { reason, result, given } = ending;
+        let system: &System = &self.system;
+        let pid = process.pid;
+        if let ExitReason::Crash(crash) = &reason {
+            system.report(&crash.to_string());
+        }
+        system.trace(|| {
+            let shown = match &reason {
+                ExitReason::Normal => crate::print::to_text(system, result),
+                ExitReason::Crash(_) => "a crash".to_owned(),
+                ExitReason::Killed => "a kill".to_owned(),
+                ExitReason::Exit(reason) => format!("the reason {reason}"),
+            };
+            format!("process {} ends with {shown}", process.number)
+        });
+        if let Some((_, timer)) = process.wait.timer() {
+            self.cancel_timer(timer);
+        }
+        process.rewind();
+        let watched =
+            system.program.has_select || system.program.linked_numbers.contains(&process.number);
+        let normal = reason == ExitReason::Normal;
+        let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
+        if system.is_main(pid) {
+            let result = normal.then(|| Parcel::copy(result));
+            system.main_ended(reason.clone(), result);
+        }
+        let tally = &self.tally;
+        tally.reductions.set(tally.reductions.get() + process.reductions);
+        let collections = u64::from(process.heap.collections);
+        tally.collections.set(tally.collections.get() + collections);
+        let Some((waiters, late)) = system.table.end(pid, kept) else { return };
+        let bonds = process.bonds.take();
+        self.tell_end(pid, bonds, late, &|| signal::reason_parcel(&reason, given.as_ref()));
+        drop(process);
+        for waiter in waiters {
+            self.wake(waiter);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What the workers of one machine share about scheduling.
+//!
+//! Every worker has a run queue that nobody else touches, so that scheduling costs no atomic operation
+//! while all workers are busy (private queues, after U. A. Acar, A. Charguéraud and M. Rainey,
+//! "Scheduling parallel programs by work stealing with private deques", 2013). A worker without work
+//! says so; a busy one sees it between two slices, in one shared word, and puts part of its queue
+//! here if it has had processes to spare for a while. Threads that are no workers put processes here
+//! as well.
+//!
+//! **No wake-up is lost**: processes are put here, and workers decide to sleep, under one lock. What is
+//! in the private queue of a worker needs no wake-up, since a worker sleeps only when it is empty.
+//!
+//! The run is over when all workers sleep, no timer is pending, no process is on a thread of its own, and
+//! nobody holds the machine open.
+
+use crate::sync::{AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
+use crate::value::Pid;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The run is over or is to be cut off.
+pub(crate) const STOP: u32 = 1;
+/// Processes wait here for any worker.
+pub(crate) const INJECTED: u32 = 2;
+/// Some worker has nothing to do.
+pub(crate) const DEMAND: u32 = 4;
+
+/// See the module text.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    inner: Mutex<Inner>,
+    /// Rung when there is something to do for workers that sleep.
+    bell: Condvar,
+    /// The flags above. Written under the lock, read by workers between slices; a stale value only
+    /// delays what a worker does, since a worker that sleeps looks at `inner` itself.
+    attention: AtomicU32,
+}
+
+#[derive(Debug)]
+struct Inner {
+    injected: VecDeque<Pid>,
+    workers: usize,
+    /// Workers that have nothing to do.
+    idle: usize,
+    /// By worker that sleeps: when its next timer is due.
+    deadlines: Vec<Option<u64>>,
+    /// By worker: its timers that others have cancelled.
+    cancelled: Vec<Vec<u64>>,
+    /// Processes on threads of their own.
+    away: usize,
+    /// The machine goes on without anything to run.
+    open: bool,
+    stopped: bool,
+}
+
+/// What a worker that had nothing to do should do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Run these.
+    Run(Vec<Pid>),
+    /// Look at its timers: one is due, or others have cancelled some.
+    Timers(Vec<u64>),
+    /// End.
+    Stop,
+}
+
+impl Hub {
+    /// A hub of `workers` workers; `open`: the machine goes on without anything to run.
+    pub(crate) fn new(workers: usize, open: bool) -> Hub {
+        Hub {
+            inner: Mutex::new(Inner {
+                injected: VecDeque::new(),
+                workers,
+                idle: 0,
+                deadlines: vec![None; workers],
+                cancelled: vec![Vec::new(); workers],
+                away: 0,
+                open,
+                stopped: false,
+            }),
+            bell: Condvar::new(),
+            attention: AtomicU32::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing that can panic runs under the lock.
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The flags.
+    #[inline(always)]
+    pub(crate) fn attention(&self) -> u32 {
+        self.attention.load(Ordering::Relaxed)
+    }
+
+    fn publish(&self, inner: &Inner) {
+        let mut flags = 0;
+        if inner.stopped {
+            flags |= STOP;
+        }
+        if !inner.injected.is_empty() {
+            flags |= INJECTED;
+        }
+        if inner.idle > 0 {
+            flags |= DEMAND;
+        }
+        self.attention.store(flags, Ordering::Relaxed);
+    }
+
+    /// Puts runnable processes here for any worker.
+    pub(crate) fn inject(&self, pids: impl IntoIterator<Item = Pid>) {
+        let mut inner = self.lock();
+        inner.injected.extend(pids);
+        self.publish(&inner);
+        self.ring(inner);
+    }
+
+    fn ring(&self, inner: MutexGuard<'_, Inner>) {
+        let sleepers = inner.idle > 0;
+        drop(inner);
+        if sleepers {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Takes a fair part of the processes here.
+    pub(crate) fn take(&self) -> Vec<Pid> {
+        let mut inner = self.lock();
+        let taken = part(&mut inner);
+        self.publish(&inner);
+        taken
+    }
+
+    /// A process goes to a thread of its own; the run is not over before it is back.
+    pub(crate) fn leave(&self) {
+        self.lock().away += 1;
+    }
+
+    /// It is back, and runnable.
+    pub(crate) fn come_back(&self, pid: Pid) {
+        let mut inner = self.lock();
+        inner.away -= 1;
+        inner.injected.push_back(pid);
+        self.publish(&inner);
+        self.ring(inner);
+    }
+
+    /// Cancels a timer of another worker.
+    pub(crate) fn cancel(&self, worker: usize, timer: u64) {
+        self.lock().cancelled[worker].push(timer);
+    }
+
+    /// The timers of `worker` that others have cancelled.
+    pub(crate) fn take_cancelled(&self, worker: usize) -> Vec<u64> {
+        std::mem::take(&mut self.lock().cancelled[worker])
+    }
+
+    /// Ends the run: workers stop after the slice that they are in.
+    pub(crate) fn stop(&self) {
+        let mut inner = self.lock();
+        inner.stopped = true;
+        self.publish(&inner);
+        drop(inner);
+        self.bell.notify_all();
+    }
+
+    /// Says that `worker` has nothing to do, and waits until it has. `deadline`: when its next timer is
+    /// due; `now` tells the time on the same clock. `spin` is called while it is worth waiting awake.
+    pub(crate) fn sleep(
+        &self,
+        worker: usize,
+        deadline: Option<u64>,
+        now: impl Fn() -> u64,
+        spin: impl FnOnce(&Hub),
+    ) -> Next {
+        let mut inner = self.lock();
+        inner.idle += 1;
+        inner.deadlines[worker] = deadline;
+        self.publish(&inner);
+        if inner.injected.is_empty() && inner.workers > 1 && !inner.is_over() {
+            drop(inner);
+            spin(self);
+            inner = self.lock();
+        }
+        let next = loop {
+            if inner.stopped {
+                break Next::Stop;
+            }
+            if !inner.injected.is_empty() {
+                break Next::Run(part(&mut inner));
+            }
+            if !inner.cancelled[worker].is_empty() {
+                break Next::Timers(std::mem::take(&mut inner.cancelled[worker]));
+            }
+            if inner.is_over() {
+                inner.stopped = true;
+                self.publish(&inner);
+                self.bell.notify_all();
+                break Next::Stop;
+            }
+            if inner.all_sleep() && inner.cancelled.iter().any(|timers| !timers.is_empty()) {
+                // Others wait for timers that are cancelled: then the run may be over.
+                self.bell.notify_all();
+            }
+            inner = match deadline {
+                None => self.bell.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner()),
+                Some(deadline) => {
+                    let left = deadline.saturating_sub(now());
+                    if left == 0 {
+                        break Next::Timers(Vec::new());
+                    }
+                    let wait = Duration::from_nanos(left);
+                    match self.bell.wait_timeout(inner, wait) {
+                        Ok((inner, _)) => inner,
+                        Err(poisoned) => poisoned.into_inner().0,
+                    }
+                }
+            };
+        };
+        inner.idle -= 1;
+        inner.deadlines[worker] = None;
+        self.publish(&inner);
+        next
+    }
+}
+
+impl Inner {
+    fn all_sleep(&self) -> bool {
+        self.idle == self.workers && self.injected.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        let waits = self.deadlines.iter().any(Option::is_some);
+        self.all_sleep() && !waits && self.away == 0 && !self.open
+    }
+}
+
+/// The part of what is here that one of the workers without work should take.
+fn part(inner: &mut Inner) -> Vec<Pid> {
+    let count = inner.injected.len().div_ceil(inner.idle.max(1));
+    inner.injected.drain(..count).collect()
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use super::*;
+
+    fn pid(slot: u32) -> Pid {
+        Pid { slot, generation: 0 }
+    }
+
+    #[test]
+    fn one_worker_runs_what_is_there_and_then_the_run_is_over() {
+        let hub = Hub::new(1, false);
+        hub.inject([pid(1), pid(2)]);
+        assert_eq!(hub.attention(), INJECTED);
+        let sleep = || hub.sleep(0, None, || 0, |_| {});
+        assert_eq!(sleep(), Next::Run(vec![pid(1), pid(2)]));
+        assert_eq!(hub.attention(), 0);
+        assert_eq!(sleep(), Next::Stop);
+        assert_eq!(hub.attention(), STOP);
+    }
+
+    #[test]
+    fn a_timer_keeps_the_run_going_until_it_is_cancelled() {
+        let hub = Hub::new(1, false);
+        assert_eq!(hub.sleep(0, Some(5), || 5, |_| {}), Next::Timers(vec![]));
+        hub.cancel(0, 7);
+        assert_eq!(hub.sleep(0, Some(9), || 5, |_| {}), Next::Timers(vec![7]));
+        assert_eq!(hub.sleep(0, None, || 5, |_| {}), Next::Stop);
+    }
+
+    #[test]
+    fn a_process_that_is_away_keeps_the_run_going() {
+        let hub = std::sync::Arc::new(Hub::new(2, false));
+        hub.leave();
+        let sleeper = |worker| {
+            let hub = hub.clone();
+            std::thread::spawn(move || {
+                let mut seen = Vec::new();
+                loop {
+                    match hub.sleep(worker, None, || 0, |_| {}) {
+                        Next::Run(pids) => seen.extend(pids),
+                        Next::Timers(_) => {}
+                        Next::Stop => return seen,
+                    }
+                }
+            })
+        };
+        let (a, b) = (sleeper(0), sleeper(1));
+        hub.come_back(pid(3));
+        let mut seen = a.join().expect("no panic");
+        seen.extend(b.join().expect("no panic"));
+        assert_eq!(seen, [pid(3)]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Who waits for what, in words.
+
+use crate::process::stack::NATIVE_FRAME;
+use crate::process::{Process, Wait};
+use crate::program::{FuncId, NativeId, Program};
+use crate::system::System;
+use crate::value::Pid;
+use rustc_hash::FxHashMap;
+
+pub(super) fn wait_text(wait: &Wait) -> &'static str {
+    match wait {
+        Wait::No => "nothing",
+        Wait::Message => "a message",
+        Wait::Timer { deadline: None, .. } => "a message (timeout: for ever)",
+        Wait::Timer { .. } => "a message or its timeout",
+        Wait::Sleep { .. } => "a timer",
+        Wait::Ends(_) => "the end of a process",
+    }
+}
+
+/// Where a process is: ` at FUNCTION, instruction N`, with the library function that it is in.
+fn place(program: &Program, process: &Process) -> String {
+    let mut native = String::new();
+    for header in process.stack.headers() {
+        if header.function & NATIVE_FRAME == 0 {
+            let name = program.function(FuncId(header.function)).qualified_name();
+            let pc = header.pc.saturating_sub(u32::from(!native.is_empty()));
+            return format!(" at {name}, instruction {pc}{native}");
+        }
+        let id = NativeId(header.function & !NATIVE_FRAME);
+        native = format!(" in {}", program.native(id).name);
+    }
+    native
+}
+
+/// Who waits for what, for the report of a deadlock: by number, while no worker runs.
+pub(crate) fn waiting(system: &System) -> Vec<String> {
+    let all: Vec<&Process> = system.table.slots().filter_map(|slot| slot.peek()).collect();
+    let numbers: FxHashMap<Pid, u64> =
+        all.iter().map(|process| (process.pid, process.number)).collect();
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for process in all {
+        let what = match &process.wait {
+            Wait::Ends(targets) => {
+                let list: Vec<String> = targets
+                    .iter()
+                    .map(|target| numbers.get(target).map_or("?".into(), u64::to_string))
+                    .collect();
+                format!("the end of process {}", list.join(" or "))
+            }
+            wait => wait_text(wait).to_owned(),
+        };
+        let (number, place) = (process.number, place(&system.program, process));
+        lines.push((number, format!("process {number} waits for {what}{place}")));
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
