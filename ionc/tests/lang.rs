@@ -14,6 +14,7 @@
 //! | `// max-heap: BYTES`, `// max-processes: N` | limits |
 //! | `// least ms: N` | the run takes at least so long |
 //! | `// preempt: instruction`, `// timeslice: 3` | only under this setting |
+//! | `// schedulers: 1` | what happens depends on the order in which one worker runs processes |
 //! | `// settings: few` | only the default timeslice, without collections at every safepoint |
 //!
 //! Under one preemption mode and timeslice the engines must also agree on standard error and on the
@@ -48,6 +49,8 @@ struct Expected {
     preempt: Option<Preempt>,
     timeslice: Option<u32>,
     few: bool,
+    /// What happens depends on the order in which one worker runs processes.
+    one_worker: bool,
     /// Reductions and the trace of a crash may differ between engines.
     loose: bool,
 }
@@ -77,6 +80,7 @@ impl Expected {
                 "preempt" => expected.preempt = Some(Preempt::Safepoint),
                 "timeslice" => expected.timeslice = Some(number()? as u32),
                 "expect reductions" => expected.loose = value == "any",
+                "schedulers" => expected.one_worker = number()? == 1,
                 "settings" => expected.few = value == "few",
                 _ if key.starts_with("expect") => return Err(format!("unknown comment: {line}")),
                 _ => {}
@@ -190,6 +194,26 @@ fn engines_agree(package: &Package, expected: &Expected, setting: Setting) -> Re
     Ok(())
 }
 
+/// Runs one program on several workers, where only what it prints and how it ends must be the same.
+fn on_several_workers(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).expect("readable");
+    let Ok(expected) = Expected::parse(&text) else { return Vec::new() };
+    let Ok(package) = assemble_package(&text) else { return Vec::new() };
+    if expected.one_worker || expected.preempt.is_some() || expected.timeslice.is_some() {
+        return Vec::new();
+    }
+    let mut errors = Vec::new();
+    for (engine, timeslice) in ENGINES.iter().flat_map(|engine| [(engine, 2000), (engine, 3)]) {
+        let base = expected.config();
+        let config = Config { engine: *engine, timeslice, schedulers: 3, ..base };
+        let checked = run(&package, config, &expected.args, LIMIT)
+            .and_then(|ran| expected.check(&ran))
+            .map_err(|error| format!("{} ({engine:?}, {timeslice}): {error}", path.display()));
+        errors.extend(checked.err());
+    }
+    errors
+}
+
 fn folder() -> PathBuf {
     root().join("ionc/tests/lang")
 }
@@ -212,6 +236,13 @@ fn check(area: &str) {
 macro_rules! areas {
     ($($area:ident)*) => {
         $(#[test] fn $area() { check(stringify!($area)); })*
+
+        #[test]
+        fn several_workers() {
+            let areas = [$(stringify!($area)),*];
+            let paths = areas.into_iter().flat_map(programs);
+            finish(&paths.flat_map(|path| on_several_workers(&path)).collect::<Vec<_>>());
+        }
 
         #[test]
         fn every_area_is_run() {

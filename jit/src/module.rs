@@ -34,6 +34,7 @@ use std::sync::atomic::AtomicU64;
 pub struct ProgramFacts<'a> {
     program: &'a Program,
     magic: Magic,
+    objects_are_own: bool,
 }
 
 fn kinds_of(kind: Kind) -> Kinds {
@@ -77,7 +78,7 @@ impl Facts for ProgramFacts<'_> {
 
     // Messages come from the program itself.
     fn objects_are_own(&self) -> bool {
-        !natives_make_objects(self.program)
+        self.objects_are_own
     }
 
     fn callee(&self, func: FuncId) -> Callee {
@@ -129,6 +130,7 @@ pub struct ProgramCompiler {
     mode: Mode,
     trace: bool,
     magic: Magic,
+    objects_are_own: bool,
     facts: PackageFacts,
     shapes: Arc<ShapeTable>,
     guesses: Guesses,
@@ -168,13 +170,15 @@ impl From<ModuleError> for CompileError {
 
 impl ProgramCompiler {
     /// Analyses a program. `trace`: the code reports every instruction. `fixed_literals`: addresses of
-    /// literals may be written into the code.
+    /// literals may be written into the code. `open`: the host hands in values, and may call any function
+    /// with anything.
     pub fn new(
         linked: &Linked,
         mode: Mode,
         limits: Limits,
         trace: bool,
         fixed_literals: bool,
+        open: bool,
     ) -> Self {
         let (program, shapes) = (linked.program.clone(), linked.shapes.clone());
         let sources: Vec<Option<Source<'_>>> = program
@@ -182,12 +186,17 @@ impl ProgramCompiler {
             .iter()
             .map(|function| Some(source(function.bytecode()?, trace)))
             .collect();
-        let magic = match natives_make_objects(&program) {
+        let objects_are_own = !open && !natives_make_objects(&program);
+        let magic = match !objects_are_own {
             true => Magic::ALL,
             false => package::magic(sources.iter().flatten().copied()),
         };
-        let base = ProgramFacts { program: &program, magic };
-        let facts = package::analyse(&sources, &[Root::entry(program.entry)], &base);
+        let base = ProgramFacts { program: &program, magic, objects_are_own };
+        let roots: Vec<Root> = match open {
+            true => program.functions.iter().map(|function| Root::open(function.id)).collect(),
+            false => vec![Root::entry(program.entry)],
+        };
+        let facts = package::analyse(&sources, &roots, &base);
         let with_returns = WithReturns { base: &base, package: &facts };
         let entries: Vec<Option<Result<Entry, String>>> = program
             .functions
@@ -218,6 +227,7 @@ impl ProgramCompiler {
             mode,
             trace,
             magic,
+            objects_are_own,
             shapes,
             guesses,
             facts,
@@ -297,7 +307,8 @@ impl ProgramCompiler {
 
     /// The SSA form of a function that is lowered for a piece.
     pub fn ssa(&self, func: FuncId, form: ir::Form) -> Result<ir::Function, CompileError> {
-        let base = ProgramFacts { program: &self.program, magic: self.magic };
+        let (magic, objects_are_own) = (self.magic, self.objects_are_own);
+        let base = ProgramFacts { program: &self.program, magic, objects_are_own };
         let facts = WithReturns { base: &base, package: &self.facts };
         let entry = match &self.entries[func.0 as usize] {
             Some(Ok(entry)) => entry,

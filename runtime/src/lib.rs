@@ -6,6 +6,7 @@ pub mod bytecode;
 pub mod error;
 pub mod heap;
 pub mod helpers;
+pub mod host;
 pub mod interp;
 pub mod ionpack;
 pub mod layout;

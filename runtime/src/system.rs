@@ -3,6 +3,7 @@
 use crate::atom::AtomTable;
 use crate::error::ExitReason;
 use crate::heap::copy::Parcel;
+use crate::host::Hosts;
 use crate::interp::code::CodeBlock;
 use crate::object::shape::ShapeTable;
 use crate::permissions::Permissions;
@@ -55,6 +56,9 @@ pub struct Config {
     pub max_slices: u64,
     /// Seed of everything random but the schedule.
     pub seed: u64,
+    /// The host hands in values, and may call any function with anything: the program is not all that there
+    /// is.
+    pub open: bool,
     /// Workers, at most [`crate::sched::worker::MAX_SCHEDULERS`].
     pub schedulers: usize,
     /// With one worker: a random schedule, the same for the same number. Which process that can run goes
@@ -89,6 +93,7 @@ impl Default for Config {
             max_processes: 1 << 24,
             max_slices: u64::MAX,
             seed: 0,
+            open: false,
             schedulers: 1,
             shuffle: None,
             virtual_time: false,
@@ -159,6 +164,8 @@ pub struct System {
     pub table: ProcessTable,
     /// Messages that timers will send, by reference.
     pub(crate) later: Mutex<FxHashMap<u64, Later>>,
+    /// Bells of processes that belong to the host.
+    pub(crate) hosts: Mutex<Hosts>,
     /// What workers share about scheduling.
     pub(crate) hub: Hub,
     /// Threads for functions that block.
@@ -267,6 +274,17 @@ impl System {
     pub(crate) fn cut_off(&self) {
         self.main_ended(ExitReason::Killed, None);
         self.hub.stop();
+    }
+
+    /// Wakes the host, if the process belongs to it.
+    #[cold]
+    pub(crate) fn ring(&self, pid: Pid) {
+        let hosts = self.hosts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let bell = hosts.get(&pid).cloned();
+        drop(hosts);
+        if let Some(bell) = bell {
+            bell.ring();
+        }
     }
 
     /// A number that no other reference of this run has.

@@ -158,6 +158,7 @@ pub(crate) fn system(
         shapes: linked.shapes.clone(),
         table: Default::default(),
         later: Default::default(),
+        hosts: Default::default(),
         hub: Hub::new(workers, open),
         blocking: Default::default(),
         slices: (0..workers).map(|_| Slices::default()).collect(),

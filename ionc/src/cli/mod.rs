@@ -7,6 +7,7 @@ pub mod info;
 pub mod natives;
 pub mod run;
 pub mod samples;
+pub mod scheduling;
 pub mod verify;
 
 use crate::failure::{Failure, USAGE};

@@ -1,5 +1,6 @@
 //! `ionc run`: runs a package.
 
+use super::scheduling::Scheduling;
 use crate::failure::{Failure, one_line};
 use crate::output::LineState;
 use crate::{load, machine, output};
@@ -50,9 +51,8 @@ pub struct Args {
     /// Most processes at one time
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_processes: Option<usize>,
-    /// Seed of everything random
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    scheduling: Scheduling,
     #[command(flatten)]
     permissions: PermissionArgs,
     /// Print what the main process returned, as the last line
@@ -136,7 +136,7 @@ fn parse_size(text: &str) -> Result<usize, String> {
 impl Args {
     fn config(&self) -> Result<Config, Failure> {
         let default = Config::default();
-        Ok(Config {
+        self.scheduling.config(Config {
             timeslice: self.timeslice,
             preempt: match self.preempt {
                 PreemptArg::Safepoint => Preempt::Safepoint,
@@ -145,7 +145,7 @@ impl Args {
             engine: if self.jit { Engine::Jit } else { Engine::Interp },
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
-            seed: self.seed.unwrap_or_else(any_seed),
+            seed: any_seed(),
             permissions: self.permissions.permissions()?,
             debug: self.debug,
             stress_collect: self.stress_collect,

@@ -88,7 +88,7 @@ impl Jit {
         let mut module = JITModule::new(builder);
         let mode = mode_of(config);
         let mut compiler =
-            ProgramCompiler::new(linked, mode, Limits::default(), config.debug, true);
+            ProgramCompiler::new(linked, mode, Limits::default(), config.debug, true, config.open);
         let pieces = compiler.eager_pieces();
         let mut lists = Vec::new();
         let mut enter = None;

@@ -191,6 +191,8 @@ impl Worker {
         }
         if slot.wake() {
             self.enqueue(to);
+        } else if slot.is_host() {
+            self.system.ring(to);
         }
         true
     }

@@ -9,6 +9,7 @@
 //! | from | to | who |
 //! |---|---|---|
 //! | FREE | RUNNABLE | the spawner, which then queues it |
+//! | FREE | HOST | the host; back to FREE when it ends |
 //! | RUNNABLE | RUNNING | the worker that took it from a queue |
 //! | RUNNING | RUNNABLE | its worker, which then queues it |
 //! | RUNNING | WAITING | its worker; it then looks once more for what it waits for |
@@ -35,6 +36,8 @@ pub const RUNNABLE: u32 = 1;
 pub const RUNNING: u32 = 2;
 /// Waits for a message, an end or a timer.
 pub const WAITING: u32 = 3;
+/// Belongs to the host and has no code.
+pub const HOST: u32 = 4;
 
 /// A slot is used again only after this many others, so that generations last long.
 const MIN_FREE: usize = 1024;
@@ -119,6 +122,19 @@ impl Slot {
     /// Has another process asked to end it?
     pub(crate) fn killed(&self) -> bool {
         self.kill.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what was asked of the last user.
+    fn clear(&self) {
+        for flag in [&self.kill, &self.signalled, &self.named, &self.watched] {
+            flag.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Does the process belong to the host?
+    #[inline]
+    pub(crate) fn is_host(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == HOST
     }
 
     /// Says that a signal was pushed. The caller then wakes the process.
@@ -207,12 +223,18 @@ impl ProcessTable {
     pub(crate) fn start(&self, process: Box<Process>) {
         let pid = process.pid;
         if let Some(slot) = self.slot(pid) {
-            slot.kill.store(false, Ordering::Relaxed);
-            slot.signalled.store(false, Ordering::Relaxed);
-            slot.named.store(false, Ordering::Relaxed);
-            slot.watched.store(false, Ordering::Relaxed);
+            slot.clear();
             slot.outer.open(pid.generation);
             slot.put_runnable(process);
+        }
+    }
+
+    /// Makes a new process of the host reachable.
+    pub(crate) fn start_host(&self, pid: Pid) {
+        if let Some(slot) = self.slot(pid) {
+            slot.clear();
+            slot.state.store(HOST, Ordering::SeqCst);
+            slot.outer.open(pid.generation);
         }
     }
 

@@ -156,6 +156,11 @@ impl Hub {
         std::mem::take(&mut self.lock().cancelled[worker])
     }
 
+    /// Is the run over?
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.attention() & STOP != 0
+    }
+
     /// Ends the run: workers stop after the slice that they are in.
     pub(crate) fn stop(&self) {
         let mut inner = self.lock();

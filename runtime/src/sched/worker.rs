@@ -364,8 +364,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn wake(&self, pid: Pid) {
-        if self.system.table.slot(pid).is_some_and(|slot| slot.wake()) {
+    pub(crate) fn wake(&self, pid: Pid) {
+        let Some(slot) = self.system.table.slot(pid) else { return };
+        if slot.wake() {
             self.enqueue(pid);
         }
     }
