@@ -16,5 +16,7 @@ pub mod reference;
 pub mod registry;
 mod stdlib;
 pub mod term;
+pub mod vm;
 
 pub use term::{Term, TermError};
+pub use vm::{Exit, Vm, VmBuilder, VmError};

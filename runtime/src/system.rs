@@ -1,7 +1,7 @@
 //! What all workers of one machine share: program, tables, settings, output.
 
 use crate::atom::AtomTable;
-use crate::error::ExitReason;
+use crate::error::{Crash, ExitReason};
 use crate::heap::copy::Parcel;
 use crate::host::Hosts;
 use crate::interp::code::CodeBlock;
@@ -73,6 +73,8 @@ pub struct Config {
     pub stress_collect: bool,
     /// What programs may do outside of the machine.
     pub permissions: Permissions,
+    /// What to do about crashes, instead of reporting them on the error output.
+    pub on_crash: Option<CrashHook>,
     /// A function that cannot be compiled is a fault instead of being interpreted (testing).
     pub strict_compile: bool,
 }
@@ -100,8 +102,28 @@ impl Default for Config {
             debug: false,
             stress_collect: false,
             permissions: Permissions::default(),
+            on_crash: None,
             strict_compile: false,
         }
+    }
+}
+
+/// Called on the worker's thread when a process crashes, before others hear of it; it must not wait.
+#[derive(Clone)]
+pub struct CrashHook(Arc<CrashFn>);
+
+type CrashFn = dyn Fn(&System, Pid, &Crash) + Send + Sync;
+
+impl CrashHook {
+    /// A hook that calls this.
+    pub fn new(call: impl Fn(&System, Pid, &Crash) + Send + Sync + 'static) -> CrashHook {
+        CrashHook(Arc::new(call))
+    }
+}
+
+impl std::fmt::Debug for CrashHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CrashHook")
     }
 }
 
@@ -224,6 +246,14 @@ impl System {
     pub fn print_error(&self, text: &str) {
         let mut err = self.err.lock().unwrap_or_else(|e| e.into_inner());
         let _ = err.write_all(text.as_bytes());
+    }
+
+    /// Tells the user, or the host, of a crash.
+    pub(crate) fn crashed(&self, pid: Pid, crash: &Crash) {
+        match &self.config.on_crash {
+            Some(CrashHook(call)) => call(self, pid, crash),
+            None => self.report(&crash.to_string()),
+        }
     }
 
     /// Writes a warning.

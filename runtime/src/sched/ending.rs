@@ -38,7 +38,7 @@ impl Worker {
         let system: &System = &self.system;
         let pid = process.pid;
         if let ExitReason::Crash(crash) = &reason {
-            system.report(&crash.to_string());
+            system.crashed(pid, crash);
         }
         system.trace(|| {
             let shown = match &reason {

@@ -1,0 +1,727 @@
+//! Machines inside of a host program.
+//!
+//! ```
+//! use ion_ffi::{Term, Vm};
+//! use std::time::Duration;
+//!
+//! let program = r#"
+//!     function double (arity: 1) {
+//!         load_const r1, '__stdlib:Host.twice'
+//!         call r0, r1, [r0]
+//!         return r0
+//!     }
+//!     function echo {
+//!     again:
+//!         receive r0
+//!         load_const r1, 1
+//!         get_prop r2, r0, r1      // (:ask, from, value)
+//!         load_const r1, 2
+//!         get_prop r3, r0, r1
+//!         send r2, r3
+//!         jump again
+//!     }
+//!     function main {
+//!         load_const r0, 'self'
+//!         return r0
+//!     }"#;
+//! let vm = Vm::builder()
+//!     .native("Host.twice", &["number"], |number: f64| 2.0 * number)
+//!     .max_heap(16 << 20)
+//!     .load_text(program)?;
+//!
+//! // Run a function to its end.
+//! assert_eq!(vm.call("double", [Term::from(21)])?, Term::from(42));
+//!
+//! // Talk to a process.
+//! let echo = vm.spawn("echo", [])?;
+//! let answer = vm.ask(echo, Term::from("hello"), Some(Duration::from_secs(10)))?;
+//! assert_eq!(answer, Term::from("hello"));
+//! # Ok::<(), ion_ffi::VmError>(())
+//! ```
+//!
+//! A [`Vm`] is a handle; clones are the same machine, which stops when the last is dropped. All methods
+//! may be called on any thread. A host may have any number of machines.
+
+use crate::convert::{Typed, native};
+use crate::registry;
+use crate::term::{Term, TermError, find_function};
+use ion_runtime::bytecode::{self, Instr, VerifyError, assemble_class, assemble_package};
+use ion_runtime::error::{Crash, Trap};
+use ion_runtime::host::{Bond, Ended, HostProcess, Machine, Ring};
+use ion_runtime::ionpack::{Class, Package, PackageError};
+use ion_runtime::natives::{NativeBody, NativeDef, Registry};
+use ion_runtime::permissions::Permissions;
+use ion_runtime::program::FuncId;
+use ion_runtime::system::{Config, CrashHook, Engine};
+use ion_runtime::value::Pid;
+use ion_runtime::vm::{Capture, Linked, Outputs};
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+
+/// The class of the functions that [`Vm::call`] goes through.
+const HOST_CLASS: &str = "__host";
+
+/// Most arguments of [`Vm::call`].
+pub const MAX_ARGS: usize = 12;
+
+/// Why something did not work.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum VmError {
+    /// The package cannot be read.
+    Package(PackageError),
+    /// A file cannot be read.
+    Io(std::io::Error),
+    /// The package cannot run: the first reason, and how many more there are.
+    Invalid(VerifyError, usize),
+    /// The text of a program is wrong.
+    Text(String),
+    /// The program cannot be compiled.
+    Compile(String),
+    /// A value cannot cross the border.
+    Term(TermError),
+    /// A process cannot be started.
+    Spawn(Trap),
+    /// The process ended before it answered or returned.
+    Exit(Exit),
+    /// The time was over.
+    Timeout,
+    /// The machine was stopped.
+    Stopped,
+    /// [`Vm::call`] takes at most [`MAX_ARGS`] arguments.
+    TooManyArguments(usize),
+}
+
+impl fmt::Display for VmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VmError::Package(error) => error.fmt(f),
+            VmError::Io(error) => error.fmt(f),
+            VmError::Invalid(first, 0) => first.fmt(f),
+            VmError::Invalid(first, more) => write!(f, "{first} (and {more} more)"),
+            VmError::Text(error) => f.write_str(error),
+            VmError::Compile(error) => write!(f, "cannot compile: {error}"),
+            VmError::Term(error) => error.fmt(f),
+            VmError::Spawn(trap) => trap.fmt(f),
+            VmError::Exit(exit) => exit.fmt(f),
+            VmError::Timeout => f.write_str("no answer in time"),
+            VmError::Stopped => f.write_str("the machine was stopped"),
+            VmError::TooManyArguments(count) => {
+                write!(f, "{count} arguments; at most {MAX_ARGS} can be passed")
+            }
+        }
+    }
+}
+
+impl std::error::Error for VmError {}
+
+impl From<TermError> for VmError {
+    fn from(error: TermError) -> VmError {
+        VmError::Term(error)
+    }
+}
+
+impl From<PackageError> for VmError {
+    fn from(error: PackageError) -> VmError {
+        VmError::Package(error)
+    }
+}
+
+impl From<Ended> for VmError {
+    fn from(ended: Ended) -> VmError {
+        match ended {
+            Ended::Stopped => VmError::Stopped,
+            Ended::Exit(_) => VmError::Exit(Exit { reason: Term::atom("killed"), crash: None }),
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exit {
+    /// The reason: `:normal`, `:killed`, `:noproc` if it had ended before, `(:crash, text)`, or what it was
+    /// made to end for.
+    pub reason: Term,
+    /// Of a crash: where it happened. Crashes that are long past are forgotten.
+    pub crash: Option<Crash>,
+}
+
+impl Exit {
+    /// Did it return?
+    pub fn is_normal(&self) -> bool {
+        self.reason == Term::atom("normal")
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.crash, &self.reason) {
+            (Some(crash), _) => crash.fmt(f),
+            (None, Term::Tuple(parts)) if parts.len() == 2 && parts[0] == Term::atom("crash") => {
+                write!(f, "process crashed: {}", parts[1])
+            }
+            (None, reason) => write!(f, "process ended: {reason}"),
+        }
+    }
+}
+
+/// Settings of a machine to be.
+#[must_use = "nothing is started before a package is loaded"]
+pub struct VmBuilder {
+    config: Config,
+    registry: Registry,
+    capture: bool,
+}
+
+impl fmt::Debug for VmBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VmBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Default for VmBuilder {
+    fn default() -> VmBuilder {
+        let schedulers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let config = Config { schedulers, ..Config::default() };
+        VmBuilder { config, registry: registry::standard(), capture: false }
+    }
+}
+
+impl VmBuilder {
+    /// Adds a library function that programs call as `Module.name`: see [`crate::convert`].
+    ///
+    /// # Panics
+    /// If `params` does not name each parameter.
+    pub fn native<Args, Mark>(
+        self,
+        name: &str,
+        params: &[&str],
+        function: impl Typed<Args, Mark>,
+    ) -> VmBuilder {
+        self.native_def(native(name, params, function))
+    }
+
+    /// Adds a library function. One of the host's that can give objects must say so in its effects;
+    /// here it is assumed of all.
+    pub fn native_def(mut self, mut def: NativeDef) -> VmBuilder {
+        if matches!(def.body, NativeBody::Host(_)) {
+            def.effects.objects = true;
+        }
+        self.registry.add(def);
+        self
+    }
+
+    /// Compiles all functions before they run, instead of interpreting them.
+    pub fn jit(mut self, jit: bool) -> VmBuilder {
+        self.config.engine = if jit { Engine::Jit } else { Engine::Interp };
+        self
+    }
+
+    /// How many threads run processes; as many as there are cores, if it is not set.
+    pub fn schedulers(mut self, count: usize) -> VmBuilder {
+        self.config.schedulers = count;
+        self
+    }
+
+    /// Most bytes that one process may keep.
+    pub fn max_heap(mut self, bytes: usize) -> VmBuilder {
+        self.config.max_heap = bytes;
+        self
+    }
+
+    /// Most processes at one time.
+    pub fn max_processes(mut self, count: usize) -> VmBuilder {
+        self.config.max_processes = count;
+        self
+    }
+
+    /// Seed of everything random.
+    pub fn seed(mut self, seed: u64) -> VmBuilder {
+        self.config.seed = seed;
+        self
+    }
+
+    /// What programs may do outside of the machine: nothing, if it is not set.
+    pub fn permissions(mut self, permissions: Permissions) -> VmBuilder {
+        self.config.permissions = permissions;
+        self
+    }
+
+    /// All further settings.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> VmBuilder {
+        change(&mut self.config);
+        self
+    }
+
+    /// Keeps what programs print, for [`Vm::output`], instead of writing it to the host's own streams.
+    pub fn capture_output(mut self) -> VmBuilder {
+        self.capture = true;
+        self
+    }
+
+    /// Starts a machine for the package in a file.
+    pub fn load_path(self, path: impl AsRef<Path>) -> Result<Vm, VmError> {
+        let bytes = std::fs::read(path).map_err(VmError::Io)?;
+        self.load_bytes(&bytes)
+    }
+
+    /// Starts a machine for the package in these bytes.
+    pub fn load_bytes(self, bytes: &[u8]) -> Result<Vm, VmError> {
+        self.load(Package::from_bytes(bytes)?)
+    }
+
+    /// Starts a machine for a program in assembler text.
+    pub fn load_text(self, text: &str) -> Result<Vm, VmError> {
+        let package = assemble_package(text).map_err(|error| VmError::Text(error.to_string()))?;
+        self.load(package)
+    }
+
+    /// Starts a machine for a package.
+    pub fn load(self, mut package: Package) -> Result<Vm, VmError> {
+        if package.class(HOST_CLASS).is_none() {
+            let functions = host_functions().to_vec();
+            let file = bytecode::ClassFile { variant: bytecode::Variant::Multi, functions };
+            package.classes.push(Class { name: HOST_CLASS.to_owned(), file });
+        }
+        let mut config = self.config;
+        config.open = true;
+        let crashes = Arc::new(Crashes::default());
+        let linked = Linked::new(&package, &self.registry).map_err(|errors| {
+            let more = errors.len().saturating_sub(1);
+            match errors.into_iter().next() {
+                Some(first) => VmError::Invalid(first, more),
+                None => VmError::Text("the package is not valid".to_owned()),
+            }
+        })?;
+        let (outputs, out, err) = match self.capture {
+            true => {
+                let (outputs, out, err) = Outputs::captured();
+                (outputs, Some(out), Some(err))
+            }
+            false => (Outputs::standard(), None, None),
+        };
+        let keep = crashes.clone();
+        config.on_crash = Some(CrashHook::new(move |system, pid, crash| {
+            // Whoever calls a function gets the crash as an error.
+            let called = crash.trace.last().is_some_and(|line| is_host_function(&line.function));
+            if !called {
+                system.report(&crash.to_string());
+            }
+            keep.add(pid, crash.clone());
+        }));
+        let compiler = compiler(&linked, &config)?;
+        let machine = Machine::start(&linked, config, compiler, outputs).map_err(VmError::Io)?;
+        let host = machine.host_process(None).map_err(VmError::Spawn)?;
+        let inner = Inner { idle: Mutex::default(), host, machine, crashes, out, err };
+        Ok(Vm(Arc::new(inner)))
+    }
+}
+
+#[cfg(feature = "jit")]
+fn compiler(
+    linked: &Linked,
+    config: &Config,
+) -> Result<Option<Arc<dyn ion_runtime::tier::Compiler>>, VmError> {
+    match config.engine {
+        Engine::Interp => Ok(None),
+        Engine::Jit => match ion_jit::Jit::new(linked, config) {
+            Ok(jit) => Ok(Some(Arc::new(jit))),
+            Err(error) => Err(VmError::Compile(error.to_string())),
+        },
+    }
+}
+
+#[cfg(not(feature = "jit"))]
+fn compiler(
+    _: &Linked,
+    config: &Config,
+) -> Result<Option<Arc<dyn ion_runtime::tier::Compiler>>, VmError> {
+    match config.engine {
+        Engine::Interp => Ok(None),
+        Engine::Jit => Err(VmError::Compile("this host was built without the compiler".to_owned())),
+    }
+}
+
+fn is_host_function(name: &str) -> bool {
+    name.strip_prefix(HOST_CLASS).is_some_and(|rest| rest.starts_with(':'))
+}
+
+/// For each number of arguments, a function `(host, function, arguments…)` that sends the host what the
+/// function gives, in an array.
+fn host_functions() -> &'static [bytecode::Function] {
+    static FUNCTIONS: OnceLock<Vec<bytecode::Function>> = OnceLock::new();
+    FUNCTIONS.get_or_init(|| {
+        let one = |count: usize| {
+            let args: Vec<String> = (2..count + 2).map(|reg| format!("r{reg}")).collect();
+            let (args, arity) = (args.join(", "), count + 2);
+            format!(
+                "function call{count} (arity: {arity}) {{
+                    call r1, r1, [{args}]
+                    array_init r1, [r1]
+                    send r0, r1
+                }}\n"
+            )
+        };
+        let text: String = (0..=MAX_ARGS).map(one).collect();
+        let class = assemble_class(&text).expect("the functions are well-formed");
+        debug_assert!(class.functions.iter().all(|function| match &function.body {
+            bytecode::Body::Bytecode(code) => matches!(code[0], Instr::Call { .. }),
+            bytecode::Body::Native(_) => false,
+        }));
+        class.functions
+    })
+}
+
+/// The latest crashes.
+#[derive(Debug, Default)]
+struct Crashes(Mutex<VecDeque<(Pid, Crash)>>);
+
+/// Most crashes that are kept.
+const MAX_CRASHES: usize = 256;
+
+impl Crashes {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Pid, Crash)>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn add(&self, pid: Pid, mut crash: Crash) {
+        if crash.trace.last().is_some_and(|line| is_host_function(&line.function)) {
+            crash.trace.pop();
+        }
+        let mut crashes = self.lock();
+        if crashes.len() == MAX_CRASHES {
+            crashes.pop_front();
+        }
+        crashes.push_back((pid, crash));
+    }
+
+    fn of(&self, pid: Pid) -> Option<Crash> {
+        self.lock().iter().rev().find(|(of, _)| *of == pid).map(|(_, crash)| crash.clone())
+    }
+}
+
+/// A running machine; see the module text.
+#[derive(Clone, Debug)]
+pub struct Vm(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Host processes that calls and questions may use.
+    idle: Mutex<Vec<HostProcess>>,
+    /// The one whose messages [`Vm::receive`] gives.
+    host: HostProcess,
+    machine: Machine,
+    crashes: Arc<Crashes>,
+    out: Option<Capture>,
+    err: Option<Capture>,
+}
+
+/// Most host processes that are kept for later.
+const MAX_IDLE: usize = 64;
+
+/// What a message to a host process that waits for something is.
+enum Note {
+    /// A process that it monitors has ended, for this reason.
+    Down { reference: f64, reason: Term },
+    /// Anything else.
+    Message(Term),
+}
+
+fn note(term: Term) -> Note {
+    let Term::Tuple(mut parts) = term else { return Note::Message(term) };
+    if let [tag, Term::Number(reference), Term::Process(_), _] = parts.as_slice()
+        && *tag == Term::atom("down")
+    {
+        let reference = *reference;
+        let reason = parts.pop().unwrap_or(Term::Undefined);
+        return Note::Down { reference, reason };
+    }
+    Note::Message(Term::Tuple(parts))
+}
+
+/// When a wait is over.
+fn until(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+fn left(until: Option<Instant>) -> Option<Duration> {
+    until.map(|until| until.saturating_duration_since(Instant::now()))
+}
+
+impl Vm {
+    /// Settings for a new machine.
+    pub fn builder() -> VmBuilder {
+        VmBuilder::default()
+    }
+
+    /// The process by which the host itself sends and receives.
+    pub fn pid(&self) -> Pid {
+        self.0.host.pid()
+    }
+
+    /// Starts a process: a function (`CLASS:NAME`, or a NAME that only one has) with arguments.
+    pub fn spawn(
+        &self,
+        function: &str,
+        args: impl IntoIterator<Item = Term>,
+    ) -> Result<Pid, VmError> {
+        let function = find_function(self.0.machine.system(), function)?;
+        let args = Term::Tuple(args.into_iter().collect()).pack(self.0.machine.system())?;
+        let spawned = self.0.host.spawn(function, &args, Bond::None);
+        spawned.map(|(pid, _)| pid).map_err(VmError::Spawn)
+    }
+
+    /// Sends a message; false if the process has ended.
+    pub fn send(&self, to: Pid, message: impl Into<Term>) -> Result<bool, VmError> {
+        let parcel = message.into().pack(self.0.machine.system())?;
+        Ok(self.0.host.send(to, parcel))
+    }
+
+    /// The next message to [`Vm::pid`]; waits for it, at most `timeout` long. `None`: the time is over.
+    pub fn receive(&self, timeout: Option<Duration>) -> Result<Option<Term>, VmError> {
+        let parcel = self.0.host.receive(timeout)?;
+        Ok(match parcel {
+            Some(parcel) => Some(Term::unpack(self.0.machine.system(), &parcel)?),
+            None => None,
+        })
+    }
+
+    /// Calls a function in a process of its own and waits for what it gives.
+    ///
+    /// # Errors
+    /// [`VmError::Exit`] if the process ends otherwise than by returning.
+    pub fn call(
+        &self,
+        function: &str,
+        args: impl IntoIterator<Item = Term>,
+    ) -> Result<Term, VmError> {
+        self.call_within(function, args, None)
+    }
+
+    /// As [`Vm::call`]; the process is killed when the time is over.
+    pub fn call_within(
+        &self,
+        function: &str,
+        args: impl IntoIterator<Item = Term>,
+        timeout: Option<Duration>,
+    ) -> Result<Term, VmError> {
+        let system = self.0.machine.system();
+        let function = find_function(system, function)?;
+        self.call_function(function, args, timeout)
+    }
+
+    /// Runs the program's entry point, with the program's arguments if it takes any, and waits for what
+    /// it gives. Other processes go on.
+    pub fn run_main(&self, args: &[&str], timeout: Option<Duration>) -> Result<Term, VmError> {
+        let program = &self.0.machine.system().program;
+        let takes = program.function(program.entry).arity > 0;
+        let args = Term::Array(args.iter().map(|&arg| Term::from(arg)).collect());
+        self.call_function(program.entry, takes.then_some(args), timeout)
+    }
+
+    fn call_function(
+        &self,
+        function: FuncId,
+        args: impl IntoIterator<Item = Term>,
+        timeout: Option<Duration>,
+    ) -> Result<Term, VmError> {
+        let system = self.0.machine.system();
+        let host = self.host_process(None)?;
+        let name = Term::Function(system.program.function(function).qualified_name());
+        let mut all = vec![Term::Process(host.pid()), name];
+        all.extend(args);
+        let count = all.len() - 2;
+        if count > MAX_ARGS {
+            return Err(VmError::TooManyArguments(count));
+        }
+        let wrapper = find_function(system, &format!("{HOST_CLASS}:call{count}"))?;
+        let args = Term::Tuple(all).pack(system)?;
+        let (pid, reference) = host.spawn(wrapper, &args, Bond::Monitor).map_err(VmError::Spawn)?;
+        let result = self.answer(&host, pid, reference, until(timeout));
+        match result {
+            Err(VmError::Timeout) => host.kill(pid),
+            _ => {
+                host.demonitor(reference);
+                self.give_back(host);
+            }
+        }
+        match result? {
+            Term::Array(mut parts) if parts.len() == 1 => Ok(parts.remove(0)),
+            other => Ok(other),
+        }
+    }
+
+    /// Sends `(:ask, from, message)` and waits for the answer: the next message to `from`.
+    pub fn ask(
+        &self,
+        pid: Pid,
+        message: impl Into<Term>,
+        timeout: Option<Duration>,
+    ) -> Result<Term, VmError> {
+        let message = message.into();
+        self.ask_with(pid, |from| Term::from((Term::atom("ask"), from, message)), timeout)
+    }
+
+    /// Sends the message that `make` gives for the process that waits for the answer: the next message
+    /// to it.
+    ///
+    /// # Errors
+    /// [`VmError::Exit`] if the process has ended or ends before it answers, [`VmError::Timeout`].
+    pub fn ask_with(
+        &self,
+        pid: Pid,
+        make: impl FnOnce(Pid) -> Term,
+        timeout: Option<Duration>,
+    ) -> Result<Term, VmError> {
+        let host = self.host_process(None)?;
+        let parcel = make(host.pid()).pack(self.0.machine.system())?;
+        let reference = host.monitor(pid);
+        host.send(pid, parcel);
+        let result = self.answer(&host, pid, reference, until(timeout));
+        // A late answer must not be taken for another one: after a timeout, the process is given up.
+        if !matches!(result, Err(VmError::Timeout)) {
+            host.demonitor(reference);
+            self.give_back(host);
+        }
+        result
+    }
+
+    /// The next message that is not the end of another process than `pid`.
+    fn answer(
+        &self,
+        host: &HostProcess,
+        pid: Pid,
+        reference: u64,
+        until: Option<Instant>,
+    ) -> Result<Term, VmError> {
+        loop {
+            let parcel = host.receive(left(until))?.ok_or(VmError::Timeout)?;
+            match note(Term::unpack(self.0.machine.system(), &parcel)?) {
+                Note::Message(message) => return Ok(message),
+                Note::Down { reference: of, reason, .. } if of == reference as f64 => {
+                    return Err(VmError::Exit(self.exit_of(pid, reason)));
+                }
+                Note::Down { .. } => {}
+            }
+        }
+    }
+
+    fn exit_of(&self, pid: Pid, reason: Term) -> Exit {
+        let crashed =
+            matches!(&reason, Term::Tuple(parts) if parts.first() == Some(&Term::atom("crash")));
+        let crash = if crashed { self.0.crashes.of(pid) } else { None };
+        Exit { reason, crash }
+    }
+
+    /// Waits for the end of a process. `None`: the time is over.
+    pub fn wait(&self, pid: Pid, timeout: Option<Duration>) -> Result<Option<Exit>, VmError> {
+        let host = self.host_process(None)?;
+        let reference = host.monitor(pid);
+        let until = until(timeout);
+        let exit = loop {
+            let Some(parcel) = host.receive(left(until))? else { break None };
+            if let Note::Down { reference: of, reason, .. } =
+                note(Term::unpack(self.0.machine.system(), &parcel)?)
+                && of == reference as f64
+            {
+                break Some(self.exit_of(pid, reason));
+            }
+        };
+        host.demonitor(reference);
+        self.give_back(host);
+        Ok(exit)
+    }
+
+    /// Ends a process, whether it traps exits or not.
+    pub fn kill(&self, pid: Pid) {
+        self.0.host.kill(pid);
+    }
+
+    /// Asks a process to end for a reason.
+    pub fn exit(&self, pid: Pid, reason: impl Into<Term>) -> Result<(), VmError> {
+        let reason = reason.into().pack(self.0.machine.system())?;
+        self.0.host.exit(pid, &reason);
+        Ok(())
+    }
+
+    /// Links [`Vm::pid`] and a process: its end arrives as the message `(:exit, pid, reason)`.
+    pub fn link(&self, pid: Pid) {
+        self.0.host.link(pid);
+    }
+
+    /// Asks for the message `(:down, reference, pid, reason)` to [`Vm::pid`] at the end of a process; gives
+    /// the reference.
+    pub fn monitor(&self, pid: Pid) -> u64 {
+        self.0.host.monitor(pid)
+    }
+
+    /// Ends a monitor.
+    pub fn demonitor(&self, reference: u64) {
+        self.0.host.demonitor(reference);
+    }
+
+    /// Has a process not ended yet?
+    pub fn is_alive(&self, pid: Pid) -> bool {
+        self.0.host.is_alive(pid)
+    }
+
+    /// The process that has registered under a name.
+    pub fn whereis(&self, name: &str) -> Option<Pid> {
+        let atom = self.0.machine.system().atoms.find(name)?;
+        self.0.host.whereis(atom)
+    }
+
+    /// Gives [`Vm::pid`] a name; false if it is taken.
+    pub fn register(&self, name: &str) -> bool {
+        self.0.host.register(self.0.machine.system().atoms.intern(name))
+    }
+
+    /// A further process of the host's, with a mailbox of its own. `ring` is called, on any thread,
+    /// whenever something arrives; it must not wait.
+    pub fn host_process(&self, ring: Option<Ring>) -> Result<HostProcess, VmError> {
+        if ring.is_none()
+            && let Some(idle) = self.idle().pop()
+        {
+            // Whatever came late is for nobody.
+            while idle.try_receive()?.is_some() {}
+            return Ok(idle);
+        }
+        self.0.machine.host_process(ring).map_err(VmError::Spawn)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<HostProcess>> {
+        self.0.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn give_back(&self, host: HostProcess) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push(host);
+        }
+    }
+
+    /// What programs have printed so far, if output is captured.
+    pub fn output(&self) -> String {
+        self.0.machine.system().print("", true);
+        self.0.out.as_ref().map(Capture::text).unwrap_or_default()
+    }
+
+    /// Warnings and crash reports so far, if output is captured.
+    pub fn error_output(&self) -> String {
+        self.0.err.as_ref().map(Capture::text).unwrap_or_default()
+    }
+
+    /// The machine below.
+    pub fn machine(&self) -> &Machine {
+        &self.0.machine
+    }
+
+    /// Stops the machine: processes that have not ended never run again. Who waits gets
+    /// [`VmError::Stopped`]. It must not be called by a native function of this machine.
+    pub fn stop(&self) {
+        self.0.machine.stop();
+    }
+}
