@@ -76,7 +76,7 @@ pub enum VmError {
     /// A file cannot be read.
     Io(std::io::Error),
     /// The package cannot run: the first reason, and how many more there are.
-    Invalid(VerifyError, usize),
+    Invalid(Box<VerifyError>, usize),
     /// The text of a program is wrong.
     Text(String),
     /// The program cannot be compiled.
@@ -86,7 +86,7 @@ pub enum VmError {
     /// A process cannot be started.
     Spawn(Trap),
     /// The process ended before it answered or returned.
-    Exit(Exit),
+    Exit(Box<Exit>),
     /// The time was over.
     Timeout,
     /// The machine was stopped.
@@ -134,7 +134,9 @@ impl From<Ended> for VmError {
     fn from(ended: Ended) -> VmError {
         match ended {
             Ended::Stopped => VmError::Stopped,
-            Ended::Exit(_) => VmError::Exit(Exit { reason: Term::atom("killed"), crash: None }),
+            Ended::Exit(_) => {
+                VmError::Exit(Box::new(Exit { reason: Term::atom("killed"), crash: None }))
+            }
         }
     }
 }
@@ -292,7 +294,7 @@ impl VmBuilder {
         let linked = Linked::new(&package, &self.registry).map_err(|errors| {
             let more = errors.len().saturating_sub(1);
             match errors.into_iter().next() {
-                Some(first) => VmError::Invalid(first, more),
+                Some(first) => VmError::Invalid(Box::new(first), more),
                 None => VmError::Text("the package is not valid".to_owned()),
             }
         })?;
@@ -602,7 +604,7 @@ impl Vm {
             match note(Term::unpack(self.0.machine.system(), &parcel)?) {
                 Note::Message(message) => return Ok(message),
                 Note::Down { reference: of, reason, .. } if of == reference as f64 => {
-                    return Err(VmError::Exit(self.exit_of(pid, reason)));
+                    return Err(VmError::Exit(Box::new(self.exit_of(pid, reason))));
                 }
                 Note::Down { .. } => {}
             }
