@@ -30,4 +30,5 @@ pub mod ion;
 pub mod load;
 pub mod machine;
 pub mod output;
+pub mod project;
 pub mod samples;

@@ -24,7 +24,7 @@ pub fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
-/// The package at `path`; an Ion source (`.ion`) is compiled, an assembler text (`.ionasm`) assembled.
+/// The package at `path`; an Ion source (`.ion`) or project is compiled, an assembler text (`.ionasm`) assembled.
 pub fn package(path: &Path) -> Result<Package, Failure> {
     let at = |message: String| Failure::at(path.display(), message);
     if has_extension(path, ASM) {
@@ -32,6 +32,9 @@ pub fn package(path: &Path) -> Result<Package, Failure> {
     }
     if has_extension(path, crate::compile::ION) {
         return crate::compile::package_of_file(path, true);
+    }
+    if path.is_dir() && path.join(crate::project::MANIFEST).is_file() {
+        return crate::project::open(path)?.package();
     }
     let (file, regular) = open(path)?;
     if regular {

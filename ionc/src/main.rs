@@ -1,12 +1,14 @@
 //! The command `ionc`: arguments, then a match.
 
 use clap::{Parser, Subcommand};
-use ionc::cli::{self, asm, dis, info, natives, run, samples, verify};
+use ionc::cli::{self, asm, build, check, dis, info, natives, new, run, samples, verify};
 use ionc::failure::exit_code;
 use std::process::ExitCode;
 
 const AFTER: &str = "\
 Examples:
+  ionc run app.ion
+  ionc new hello && ionc run hello
   ionc samples actors && ionc run actors.ionpack
   ionc dis actors.ionpack Worker
 
@@ -23,6 +25,9 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(run::Args),
+    Check(check::Args),
+    Build(build::Args),
+    New(new::Args),
     Info(info::Args),
     Dis(dis::Args),
     Asm(asm::Args),
@@ -34,6 +39,9 @@ enum Command {
 fn main() -> ExitCode {
     let result = cli::parse::<Cli>().and_then(|cli| match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::New(args) => new::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Dis(args) => dis::run(&args),
         Command::Asm(args) => asm::run(&args),

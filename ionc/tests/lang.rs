@@ -146,7 +146,8 @@ fn package(path: &Path, text: &str) -> Result<Package, String> {
     let class = path.file_stem().unwrap_or_default().to_string_lossy();
     let source = Source::new(class.as_ref(), format!("{class}.ion"), text);
     let options = Options { needs_main: true, ..Options::default() };
-    let sources = [source];
+    let sources =
+        ionc::compile::add_named(vec![source], |_| None).map_err(|f| f.lines.join("\n"))?;
     let compiled = ionc::ion::compile(&sources, ionc::compile::natives(), &options);
     let shown = || compiled.diags.iter().map(|diag| render(diag, &sources, false)).collect();
     compiled.package.ok_or_else(shown)

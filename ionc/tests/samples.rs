@@ -89,6 +89,42 @@ fn every_example_in_every_setting() {
     finish(&errors);
 }
 
+/// Every Ion program in `examples/` compiles without warnings and prints what the file beside it says,
+/// under every engine and both ways of preemption. `BLESS=1` writes those files.
+#[test]
+fn every_ion_example_under_every_engine() {
+    let mut errors = Vec::new();
+    let mut paths: Vec<_> = std::fs::read_dir(root().join("examples"))
+        .expect("the folder exists")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ion"))
+        .collect();
+    paths.sort();
+    assert!(paths.len() >= 17, "examples are missing");
+    for path in &paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let sources = ionc::compile::sources_of_file(path).expect("readable");
+        let options = ionc::ion::Options { needs_main: true, ..Default::default() };
+        let compiled = ionc::ion::compile(&sources, ionc::compile::natives(), &options);
+        assert!(compiled.diags.is_empty(), "{name}: {:#?}", compiled.diags);
+        let package = compiled.package.expect("there are no errors");
+        let beside = path.with_extension("expected");
+        if std::env::var_os("BLESS").is_some() {
+            let ran = run(&package, Config::default(), &[], LIMIT).expect("it runs");
+            std::fs::write(&beside, format!("{}{}\n", ran.out, ran.end_text())).expect("writable");
+        }
+        let expected = std::fs::read_to_string(&beside).expect("NAME.expected is there");
+        for setting in matrix() {
+            let classic = setting.timeslice == 3 && setting.preempt == Preempt::Instruction;
+            let usual = setting.timeslice == 2000 && setting.preempt == Preempt::Safepoint;
+            if !setting.stress && (classic || usual) {
+                errors.extend(check(&name, &package, &expected, setting, false).err());
+            }
+        }
+    }
+    finish(&errors);
+}
+
 fn check_example(path: &Path, errors: &mut Vec<String>) {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let text = std::fs::read_to_string(path).expect("readable");

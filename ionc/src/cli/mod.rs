@@ -1,10 +1,13 @@
 //! The subcommands, one per file: arguments, then one function that does it.
 
 pub mod asm;
+pub mod build;
+pub mod check;
 pub mod diff;
 pub mod dis;
 pub mod info;
 pub mod natives;
+pub mod new;
 pub mod run;
 pub mod samples;
 pub mod scheduling;

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  ionc run app.ion
   ionc run actors.ionpack
   ionc run --print-result --max-heap 64m job.ionpack input.txt
   ionc run --timeslice 3 --preempt instruction preemption.ionpack
@@ -61,7 +62,7 @@ pub struct Args {
     /// Collect garbage at every safepoint (for tests of the machine)
     #[arg(long, hide = true)]
     stress_collect: bool,
-    /// The package, or an assembler text (.ionasm)
+    /// The package, an Ion source (.ion), the folder of a project, or an assembler text (.ionasm)
     #[arg(value_name = "PACK")]
     pack: PathBuf,
     /// Arguments for the program's entry function

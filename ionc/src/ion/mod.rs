@@ -25,7 +25,10 @@ pub use program::{Compiled, Options, compile};
 pub use source::Source;
 
 /// The modules of the standard library that are written in Ion: path, class, text.
-pub const STD: &[(&str, &str, &str)] = &[];
+pub const STD: &[(&str, &str, &str)] = &[
+    ("std/request", "Request", include_str!("../../std/request.ion")),
+    ("std/supervisor", "Supervisor", include_str!("../../std/supervisor.ion")),
+];
 
 /// The source of the class of the standard library.
 pub fn std_source(class: &str) -> Option<Source> {

@@ -512,7 +512,12 @@ impl<'s> Resolver<'_, 's> {
             }
             ExprKind::Object(props) => self.object(props),
             ExprKind::Not(operand) | ExprKind::Negate(operand) => self.expr(operand),
-            ExprKind::Binary(_, a, b) | ExprKind::Logic(_, a, b) => {
+            ExprKind::Binary(op, a, b) => {
+                self.expr(a);
+                self.expr(b);
+                self.check_comparison(*op, a, b);
+            }
+            ExprKind::Logic(_, a, b) => {
                 self.expr(a);
                 self.expr(b);
             }

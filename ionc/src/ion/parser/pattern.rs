@@ -72,9 +72,9 @@ impl<'s> Parser<'s> {
             Tok::SelfKw => {
                 let diag = Diag::error(token.span, "`self` is not a pattern")
                     .label("a process can't be compared this way");
-                Err(self.report(
-                    diag.help("take it with a name and compare in a guard: `p if p == self`"),
-                ))
+                Err(self.report(diag.help(
+                    "take it with a name and compare in a guard: `p if Value.same(p, self)`",
+                )))
             }
             _ => Err(self.expected("a pattern")),
         }

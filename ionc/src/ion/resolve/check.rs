@@ -79,6 +79,31 @@ impl<'s> Resolver<'_, 's> {
         self.report(Diag::warning(expr.span, message).label("has no effect").help(help));
     }
 
+    /// Values with an inside, and processes, are never equal by `==`.
+    pub(super) fn check_comparison(&mut self, op: BinaryOp, a: &Expr<'s>, b: &Expr<'s>) {
+        if !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
+            return;
+        }
+        for side in [a, b] {
+            let (what, help) = match &side.kind {
+                ExprKind::SelfPid => {
+                    ("a process", "to compare processes, use `Value.same(p, self)`")
+                }
+                ExprKind::Tuple(_) => ("a tuple", "use `match`, or compare the elements"),
+                ExprKind::Array(_) => (
+                    "an array",
+                    "use `match`, or compare the elements; `xs.length == 0` asks whether it is empty",
+                ),
+                ExprKind::Object(_) => ("an object", "use `match`, or compare the properties"),
+                ExprKind::Function(_) => ("a function", "call it"),
+                _ => continue,
+            };
+            let diag =
+                Diag::warning(side.span, format!("{what} is never equal to anything by `==`"));
+            return self.report(diag.label("never equal").help(help));
+        }
+    }
+
     /// An assignment where a comparison was probably meant.
     pub(super) fn check_condition(&mut self, condition: &Expr<'s>) {
         if let ExprKind::Assign { op: None, .. } = &condition.kind {

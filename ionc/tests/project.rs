@@ -1,0 +1,145 @@
+//! Projects and the commands that work on Ion sources: new, build, check, run, dependencies.
+
+use assert_cmd::Command;
+use std::path::Path;
+use tempfile::TempDir;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a folder");
+        std::fs::write(path, text).expect("writable");
+    }
+
+    fn project(&self, name: &str, version: &str, dependencies: &str, class: &str, text: &str) {
+        let library = if class == "Main" { "" } else { "library = true\n" };
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"{version}\"\n{library}[dependencies]\n{dependencies}\n"
+        );
+        self.write(&format!("{name}/ion.toml"), &manifest);
+        self.write(&format!("{name}/src/{class}.ion"), text);
+    }
+
+    /// Runs `ionc` in the folder: exit status, standard output, standard error.
+    fn ionc(&self, args: &[&str]) -> (i32, String, String) {
+        let mut command = Command::cargo_bin("ionc").expect("the command is built");
+        let output = command.current_dir(&self.0).args(args).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    fn fails(&self, args: &[&str], part: &str) {
+        let (status, out, err) = self.ionc(args);
+        assert_eq!((status, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains(part), "'{part}' is not in:\n{err}");
+    }
+}
+
+#[test]
+fn a_new_project_runs_builds_and_checks() {
+    let folder = Folder::new();
+    let (status, out, _) = folder.ionc(&["new", "hello"]);
+    assert_eq!((status, out.as_str()), (0, "made hello; try: ionc run hello\n"));
+    assert_eq!(folder.ionc(&["run", "hello"]).1, "Hello, world!\n");
+    assert_eq!(folder.ionc(&["run", "--jit", "hello", "Ada"]).1, "Hello, Ada!\n");
+    assert_eq!(folder.ionc(&["check", "hello"]).1, "1 class without errors\n");
+    let (status, out, _) = folder.ionc(&["build", "hello"]);
+    assert!(status == 0 && out.starts_with("hello.ionpack ("), "{out}");
+    assert_eq!(folder.ionc(&["run", "hello.ionpack", "Eve"]).1, "Hello, Eve!\n");
+    folder.fails(&["new", "hello"], "exists already");
+    assert_eq!(folder.ionc(&["new", "1x"]).0, 2);
+}
+
+#[test]
+fn packages_carry_sources_and_lines() {
+    let folder = Folder::new();
+    folder.write("crash.ion", "function main() {\n    const x = 5;\n    x();\n}\n");
+    folder.ionc(&["build", "crash.ion"]);
+    let (status, _, err) = folder.ionc(&["run", "crash.ionpack"]);
+    assert_eq!(status, 1);
+    assert!(err.contains("at crash:main (crash.ion:3:5)"), "{err}");
+    let (_, _, err) = folder.ionc(&["run", "--debug", "crash.ionpack"]);
+    assert!(err.contains("(crash.ion:3:5)"), "{err}");
+    assert!(folder.ionc(&["info", "crash.ionpack"]).1.contains("crash.ion"));
+}
+
+#[test]
+fn a_file_finds_its_neighbours() {
+    let folder = Folder::new();
+    folder.write("app.ion", "import { double as twice } from \"Utils\";\nfunction main() {\n    spawn(\"Worker\", [self]);\n    println(twice(21), Utils.half(4), receive());\n}\n");
+    folder.write(
+        "Utils.ion",
+        "export function double(n) { return 2 * n; }\nfunction half(n) { return n / 2; }\n",
+    );
+    folder.write("Worker.ion", "function worker(parent) { send(parent, :hi); }\n");
+    assert_eq!(folder.ionc(&["run", "app.ion"]).1, "42, 2, hi\n");
+    folder.write("app.ion", "import { dubble } from \"Utils\";\nfunction main() { dubble(1); }\n");
+    folder.fails(&["run", "app.ion"], "did you mean `double`?");
+}
+
+#[test]
+fn errors_are_all_reported_and_nothing_is_written() {
+    let folder = Folder::new();
+    folder.write("bad.ion", "function main() {\n    prinln(1);\n    let x = ;\n    foo(;\n}\n");
+    let (status, out, err) = folder.ionc(&["build", "bad.ion"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert_eq!(err.matches("error:").count(), 2, "{err}");
+    assert!(err.ends_with("bad.ion: 2 errors; nothing was made\n"), "{err}");
+    assert!(!folder.0.path().join("bad.ionpack").exists());
+    let (status, out, _) = folder.ionc(&["check", "--json", "bad.ion"]);
+    let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status, json["errors"].as_u64()), (1, Some(2)));
+    assert_eq!(json["diagnostics"][0]["start"]["line"], 3);
+}
+
+#[test]
+fn dependencies_are_found_by_their_paths() {
+    let folder = Folder::new();
+    folder.project(
+        "app",
+        "0.1.0",
+        "shop = { path = \"../shop\", version = \"^1.2\" }",
+        "Main",
+        "function main() { println(Shop.price(2)); }\n",
+    );
+    folder.project(
+        "shop",
+        "1.4.0",
+        "money = { path = \"../money\" }",
+        "Shop",
+        "function price(n) { return Money.euro(n * 10); }\n",
+    );
+    folder.project("money", "2.0.0", "", "Money", "function euro(n) { return `${n} EUR`; }\n");
+    assert_eq!(folder.ionc(&["run", "app"]).1, "20 EUR\n");
+    folder.ionc(&["build", "app"]);
+    assert!(folder.ionc(&["info", "app.ionpack"]).1.contains("shop ^1.2"));
+}
+
+#[test]
+fn wrong_dependencies_show_the_chain() {
+    let folder = Folder::new();
+    let main = "function main() { println(1); }\n";
+    let class = "function f() { return 1; }\n";
+    folder.project("app", "0.1.0", "a = { path = \"../a\" }", "Main", main);
+    folder.project("a", "1.0.0", "b = { path = \"../b\" }", "A", class);
+    folder.project("b", "1.0.0", "a = { path = \"../a\" }", "B", class);
+    folder.fails(&["run", "app"], "in a circle: app -> a -> b -> a");
+    folder.project("b", "1.0.0", "c = { path = \"../c\" }", "B", class);
+    folder.fails(&["run", "app"], "dependency missing (app -> a -> b -> c)");
+    folder.project("b", "1.0.0", "c = { path = \"../c\", version = \">=2\" }", "B", class);
+    folder.project("c", "1.5.0", "", "C", class);
+    folder
+        .fails(&["run", "app"], "version conflict (app -> a -> b -> c): needs c >=2, found 1.5.0");
+    folder.project("b", "1.0.0", "d = { path = \"../c\" }", "B", class);
+    folder.fails(&["run", "app"], "is called 'c' in its own ion.toml");
+    folder.project("b", "1.0.0", "", "A", class);
+    folder.fails(&["run", "app"], "class 'A' is also in");
+    folder.write("app/ion.toml", "[package]\nname = \"app\"\n");
+    folder.fails(&["run", "app"], "ion.toml:1:1: [package] has no 'version'");
+}
