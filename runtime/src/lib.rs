@@ -25,3 +25,6 @@ pub mod system;
 pub mod tier;
 pub mod value;
 pub mod vm;
+
+#[cfg(all(test, feature = "loom"))]
+mod models;

@@ -3,11 +3,22 @@
 //! them from here.
 
 #[cfg(not(feature = "loom"))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(not(feature = "loom"))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(feature = "loom")]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(feature = "loom")]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+
+/// Stands between a write and a read of two protocols that look at each other's writes: what is SeqCst
+/// before and behind it must be seen in one order by all threads.
+///
+/// The accesses themselves are SeqCst, which is enough; but loom takes these for acquire and release, and
+/// only its fences for what they are.
+#[inline(always)]
+pub(crate) fn total_order() {
+    #[cfg(feature = "loom")]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}

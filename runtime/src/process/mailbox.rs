@@ -20,7 +20,7 @@
 use super::signal::Signal;
 use crate::heap::Space;
 use crate::heap::copy::Parcel;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, total_order};
 use crate::value::Value;
 use std::cell::Cell;
 use std::ptr::null_mut;
@@ -155,7 +155,10 @@ impl Outer {
             // SeqCst: pairs with the receiver's check between "I wait" and parking, so that either
             // it sees the message or the sender sees that it waits.
             match self.0.compare_exchange_weak(word, new, Ordering::SeqCst, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    total_order();
+                    return Ok(());
+                }
                 Err(now) => word = now,
             }
         }
@@ -178,6 +181,7 @@ impl Outer {
 
     fn exchange(&self, leave: u64) -> Chain {
         let word = self.0.swap(leave, Ordering::SeqCst);
+        total_order();
         let newest = if word & POINTER_MASK == CLOSED { null_mut() } else { unpack(word) };
         let mut chain = Chain { first: null_mut(), last: newest, len: 0, signals: false };
         let mut message = newest;

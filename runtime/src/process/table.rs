@@ -22,11 +22,10 @@ use super::mailbox::{Chain, Outer};
 use super::names::Names;
 use crate::append_vec::AppendVec;
 use crate::heap::copy::Parcel;
+use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, total_order};
 use crate::value::{Atom, Pid};
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// No process.
 pub const FREE: u32 = 0;
@@ -67,6 +66,20 @@ unsafe impl Sync for Slot {}
 unsafe impl Send for Slot {}
 
 impl Slot {
+    /// A slot without a user.
+    pub(crate) fn new() -> Slot {
+        Slot {
+            outer: Outer::closed(),
+            state: AtomicU32::new(FREE),
+            generation: AtomicU32::new(0),
+            kill: AtomicBool::new(false),
+            signalled: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            named: AtomicBool::new(false),
+            process: UnsafeCell::new(None),
+        }
+    }
+
     /// Takes the process out, to run it. The caller has taken it from a run queue.
     pub(crate) fn take(&self) -> Option<Box<Process>> {
         self.state.store(RUNNING, Ordering::Relaxed);
@@ -106,6 +119,7 @@ impl Slot {
         unsafe { *self.process.get() = Some(process) };
         // SeqCst: pairs with the push in the mailbox and with `wake`.
         self.state.store(WAITING, Ordering::SeqCst);
+        total_order();
         let flagged = self.kill.load(Ordering::SeqCst) || self.signalled.load(Ordering::SeqCst);
         (flagged || ready()) && self.wake()
     }
@@ -141,6 +155,7 @@ impl Slot {
     pub(crate) fn signal(&self) {
         // SeqCst: pairs with the look in `put_waiting`.
         self.signalled.store(true, Ordering::SeqCst);
+        total_order();
     }
 
     /// Were signals pushed since the last look?
@@ -177,7 +192,7 @@ pub struct ProcessTable {
     linked: Mutex<rustc_hash::FxHashMap<u64, Pid>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while one of these locks is held leaves its map whole.
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -203,18 +218,7 @@ impl ProcessTable {
         let mut free = lock(&self.free);
         let reused = if free.len() > MIN_FREE { free.pop_front() } else { None };
         drop(free);
-        let index = reused.unwrap_or_else(|| {
-            self.slots.push(Slot {
-                outer: Outer::closed(),
-                state: AtomicU32::new(FREE),
-                generation: AtomicU32::new(0),
-                kill: AtomicBool::new(false),
-                signalled: AtomicBool::new(false),
-                watched: AtomicBool::new(false),
-                named: AtomicBool::new(false),
-                process: UnsafeCell::new(None),
-            }) as u32
-        });
+        let index = reused.unwrap_or_else(|| self.slots.push(Slot::new()) as u32);
         let generation = self.slots.get(index as usize)?.generation.load(Ordering::Relaxed);
         Some(Pid { slot: index, generation })
     }
@@ -248,6 +252,7 @@ impl ProcessTable {
         match self.slot(pid) {
             Some(slot) if slot.outer.is_open(pid.generation) => {
                 slot.kill.store(true, Ordering::SeqCst);
+                total_order();
                 slot.wake()
             }
             _ => false,
@@ -289,6 +294,7 @@ impl ProcessTable {
         // SeqCst: pairs with `end`, which closes the mailbox and then looks at the flag: either it
         // sees the flag, or this sees that the mailbox is closed.
         slot.named.store(true, Ordering::SeqCst);
+        total_order();
         let alive = self.is_alive(pid);
         if !alive {
             self.names.forget(pid);
@@ -317,6 +323,7 @@ impl ProcessTable {
             && self.is_alive(target)
         {
             slot.watched.store(true, Ordering::SeqCst);
+            total_order();
         }
         if !self.is_alive(target) {
             return Some(with(ends.results.get(&target)));

@@ -1,0 +1,221 @@
+//! Models of the protocols by which nothing is lost between threads, checked with loom:
+//! `cargo test -p ion-runtime --features loom --lib models`.
+
+use crate::heap::copy::Parcel;
+use crate::process::Process;
+use crate::process::mailbox::{Pool, immediate};
+use crate::process::signal::Signal;
+use crate::process::table::{ProcessTable, Slot};
+use crate::sched::hub::{Hub, Next};
+use crate::value::{Pid, Value};
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::thread;
+
+/// Checks all interleavings in which threads are interrupted at most so often where they need not be.
+fn model(check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(check);
+}
+
+const PID: Pid = Pid { slot: 0, generation: 0 };
+
+fn process(pid: Pid) -> Box<Process> {
+    Box::new(Process::new(pid, 1, 1 << 20, false))
+}
+
+fn message() -> Parcel {
+    immediate(Value::UNIT)
+}
+
+/// A slot with a process that a worker runs, and how often the process was put into a queue.
+struct Running {
+    slot: Slot,
+    queued: AtomicU32,
+}
+
+impl Running {
+    fn new() -> Arc<Running> {
+        let slot = Slot::new();
+        slot.outer.open(0);
+        slot.put_runnable(process(PID));
+        Arc::new(Running { slot, queued: AtomicU32::new(0) })
+    }
+
+    fn wake(&self) {
+        if self.slot.wake() {
+            self.queued.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Runs a slice that receives what is there, and waits for more. Gives the number of messages.
+    fn slice(&self) -> u32 {
+        let process = self.slot.take().expect("it is runnable");
+        let mut received = self.slot.outer.take(0);
+        let mut count = 0;
+        while received.next().is_some() {
+            count += 1;
+        }
+        if self.slot.put_waiting(process, || !self.slot.outer.is_empty()) {
+            self.queued.fetch_add(1, Ordering::SeqCst);
+        }
+        count
+    }
+}
+
+#[test]
+fn a_message_is_received_or_wakes_its_receiver_once() {
+    model(|| {
+        let running = Running::new();
+        let senders: Vec<_> = (0..2)
+            .map(|_| {
+                let running = running.clone();
+                thread::spawn(move || {
+                    let pool = Pool::new();
+                    assert!(running.slot.outer.push(0, message(), None, &pool).is_ok());
+                    running.wake();
+                })
+            })
+            .collect();
+        let mut received = running.slice();
+        senders.into_iter().for_each(|sender| sender.join().expect("no panic"));
+        let queued = running.queued.load(Ordering::SeqCst);
+        // A sender may also wake a process that has its message already.
+        assert!(queued == 1 || queued == 0 && received == 2, "{queued} times, {received} received");
+        if queued == 1 {
+            received += running.slice();
+        }
+        assert_eq!(received, 2);
+    });
+}
+
+#[test]
+fn a_signal_is_seen_by_a_process_that_receives_nothing() {
+    model(|| {
+        let running = Running::new();
+        let sender = {
+            let running = running.clone();
+            thread::spawn(move || {
+                let pool = Pool::new();
+                let signal = Some(Box::new(Signal::Kill));
+                assert!(running.slot.outer.push(0, message(), signal, &pool).is_ok());
+                running.slot.signal();
+                running.wake();
+            })
+        };
+        // It sleeps: only signals may wake it.
+        let process = running.slot.take().expect("it is runnable");
+        let seen = running.slot.take_signalled();
+        if running.slot.put_waiting(process, || false) {
+            running.queued.fetch_add(1, Ordering::SeqCst);
+        }
+        sender.join().expect("no panic");
+        assert!(seen || running.queued.load(Ordering::SeqCst) == 1);
+        drop(running.slot.outer.close(0));
+    });
+}
+
+#[test]
+fn who_waits_for_an_end_sees_it_or_is_told() {
+    model(|| {
+        let table = Arc::new(ProcessTable::default());
+        let target = table.allocate(10).expect("there is room");
+        let waiter = table.allocate(10).expect("there is room");
+        table.start(process(target));
+        let ender = {
+            let table = table.clone();
+            thread::spawn(move || {
+                let slot = table.slot(target).expect("it exists");
+                let process = slot.take().expect("it is runnable");
+                let (told, late) = table.end(target, None).expect("it exists");
+                drop((process, late));
+                told
+            })
+        };
+        let seen = table.ended(target, waiter, |_| ()).is_some();
+        let told = ender.join().expect("no panic");
+        assert!(seen || told == [waiter]);
+    });
+}
+
+#[test]
+fn a_process_with_a_name_gives_it_up() {
+    model(|| {
+        let table = Arc::new(ProcessTable::default());
+        let target = table.allocate(10).expect("there is room");
+        table.start(process(target));
+        let ender = {
+            let table = table.clone();
+            thread::spawn(move || {
+                let slot = table.slot(target).expect("it exists");
+                let process = slot.take().expect("it is runnable");
+                drop((process, table.end(target, None)));
+            })
+        };
+        table.register(crate::value::Atom(1), target);
+        ender.join().expect("no panic");
+        assert_eq!(table.names.find(crate::value::Atom(1)), None);
+    });
+}
+
+/// Runs worker `id` until the run is over; how many processes it got.
+fn work(hub: &Hub, id: usize) -> usize {
+    let mut ran = 0;
+    loop {
+        match hub.sleep(id, None, || 0, |_| {}) {
+            Next::Run(pids) => ran += pids.len(),
+            Next::Timers(_) => {}
+            Next::Stop => return ran,
+        }
+    }
+}
+
+#[test]
+fn what_is_injected_is_run_once_and_the_run_ends() {
+    model(|| {
+        let hub = Arc::new(Hub::new(2, false));
+        hub.leave();
+        hub.leave();
+        let other = {
+            let hub = hub.clone();
+            thread::spawn(move || work(&hub, 1))
+        };
+        let outside = {
+            let hub = hub.clone();
+            thread::spawn(move || {
+                hub.come_back(PID);
+                hub.come_back(PID);
+            })
+        };
+        let ran = work(&hub, 0) + other.join().expect("no panic");
+        outside.join().expect("no panic");
+        assert_eq!(ran, 2);
+    });
+}
+
+#[test]
+fn a_cancelled_timer_of_a_worker_that_sleeps_does_not_keep_the_run_going() {
+    model(|| {
+        let hub = Arc::new(Hub::new(2, false));
+        let sleeper = {
+            let hub = hub.clone();
+            thread::spawn(move || {
+                let mut timer = Some(u64::MAX);
+                loop {
+                    match hub.sleep(0, timer, || 0, |_| {}) {
+                        Next::Timers(cancelled) => {
+                            assert_eq!(cancelled, [7]);
+                            timer = None;
+                        }
+                        Next::Run(_) => unreachable!("nothing is injected"),
+                        Next::Stop => return,
+                    }
+                }
+            })
+        };
+        hub.cancel(0, 7);
+        work(&hub, 1);
+        sleeper.join().expect("no panic");
+    });
+}
