@@ -1,7 +1,7 @@
 //! The command `ionc`: arguments, then a match.
 
 use clap::{Parser, Subcommand};
-use ionc::cli::{self, asm, build, check, dis, info, natives, new, run, samples, verify};
+use ionc::cli::{self, asm, build, check, dis, explore, info, natives, new, run, samples, verify};
 use ionc::failure::exit_code;
 use std::process::ExitCode;
 
@@ -32,6 +32,7 @@ enum Command {
     Dis(dis::Args),
     Asm(asm::Args),
     Verify(verify::Args),
+    Explore(explore::Args),
     Samples(samples::Args),
     Natives(natives::Args),
 }
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Dis(args) => dis::run(&args),
         Command::Asm(args) => asm::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Explore(args) => explore::run(&args),
         Command::Samples(args) => samples::run(&args),
         Command::Natives(args) => natives::run(&args),
     });

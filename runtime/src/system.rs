@@ -138,6 +138,8 @@ pub struct Counters {
     pub collections: AtomicU64,
     /// Messages sent.
     pub messages: AtomicU64,
+    /// Processes that crashed.
+    pub crashes: AtomicU64,
     /// References given out to monitors and timers.
     pub references: AtomicU64,
 }

@@ -137,6 +137,8 @@ pub struct Stats {
     pub collections: u64,
     /// Messages sent.
     pub messages: u64,
+    /// Processes that crashed.
+    pub crashes: u64,
 }
 
 /// Native stack of a worker: [`crate::process::MAX_FUEL`] nested calls of compiled functions.
@@ -243,6 +245,7 @@ pub fn run(
         reductions: counters.reductions.load(Ordering::Relaxed),
         collections: counters.collections.load(Ordering::Relaxed),
         messages: counters.messages.load(Ordering::Relaxed),
+        crashes: counters.crashes.load(Ordering::Relaxed),
     };
     Ok(Run { end, stats })
 }

@@ -5,6 +5,7 @@ pub mod build;
 pub mod check;
 pub mod diff;
 pub mod dis;
+pub mod explore;
 pub mod info;
 pub mod natives;
 pub mod new;

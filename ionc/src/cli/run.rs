@@ -190,7 +190,7 @@ pub fn run_package(
     report(&run, print_result, &line)
 }
 
-fn program_args(args: &[OsString]) -> Result<Vec<String>, Failure> {
+pub(super) fn program_args(args: &[OsString]) -> Result<Vec<String>, Failure> {
     let text = |(i, arg): (usize, &OsString)| {
         let arg = arg.to_str().map(str::to_owned);
         arg.ok_or_else(|| Failure::usage(format!("program argument {} is not UTF-8", i + 1)))

@@ -6,6 +6,7 @@ use crate::heap::copy::Parcel;
 use crate::process::{Process, signal};
 use crate::system::System;
 use crate::value::Value;
+use std::sync::atomic::Ordering;
 
 /// How a process ends.
 pub(super) struct Ending {
@@ -38,6 +39,7 @@ impl Worker {
         let system: &System = &self.system;
         let pid = process.pid;
         if let ExitReason::Crash(crash) = &reason {
+            system.counters.crashes.fetch_add(1, Ordering::Relaxed);
             system.crashed(pid, crash);
         }
         system.trace(|| {
