@@ -19,4 +19,4 @@ pub mod term;
 pub mod vm;
 
 pub use term::{Term, TermError};
-pub use vm::{Exit, Vm, VmBuilder, VmError};
+pub use vm::{Exit, Question, Vm, VmBuilder, VmError, WeakVm};

@@ -176,6 +176,7 @@ pub struct VmBuilder {
     config: Config,
     registry: Registry,
     capture: bool,
+    ring: Option<Ring>,
 }
 
 impl fmt::Debug for VmBuilder {
@@ -188,7 +189,7 @@ impl Default for VmBuilder {
     fn default() -> VmBuilder {
         let schedulers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let config = Config { schedulers, ..Config::default() };
-        VmBuilder { config, registry: registry::standard(), capture: false }
+        VmBuilder { config, registry: registry::standard(), capture: false, ring: None }
     }
 }
 
@@ -264,6 +265,12 @@ impl VmBuilder {
         self
     }
 
+    /// Called, on any thread, whenever something has arrived for [`Vm::pid`]; it must not wait.
+    pub fn ring(mut self, ring: Ring) -> VmBuilder {
+        self.ring = Some(ring);
+        self
+    }
+
     /// Starts a machine for the package in a file.
     pub fn load_path(self, path: impl AsRef<Path>) -> Result<Vm, VmError> {
         let bytes = std::fs::read(path).map_err(VmError::Io)?;
@@ -316,7 +323,7 @@ impl VmBuilder {
         }));
         let compiler = compiler(&linked, &config)?;
         let machine = Machine::start(&linked, config, compiler, outputs).map_err(VmError::Io)?;
-        let host = machine.host_process(None).map_err(VmError::Spawn)?;
+        let host = machine.host_process(self.ring).map_err(VmError::Spawn)?;
         let inner = Inner { idle: Mutex::default(), host, machine, crashes, out, err };
         Ok(Vm(Arc::new(inner)))
     }
@@ -444,6 +451,86 @@ fn note(term: Term) -> Note {
     Note::Message(Term::Tuple(parts))
 }
 
+/// A call or a question that waits for its answer. Dropped without one, it is given up: the process of a
+/// call is killed, and a late answer to a question goes to nobody.
+#[derive(Debug)]
+pub struct Question {
+    vm: Vm,
+    pid: Pid,
+    is_call: bool,
+    /// Nothing once there was an answer.
+    waiting: Mutex<Option<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    host: HostProcess,
+    reference: u64,
+    /// May the host process be used again?
+    keep: bool,
+}
+
+impl Question {
+    /// The process that is asked, or runs the call.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The answer; waits for it, at most `timeout` long. `None`: the time is over, or the answer was
+    /// given before.
+    ///
+    /// # Errors
+    /// [`VmError::Exit`] if the process ends without an answer.
+    pub fn answer(&self, timeout: Option<Duration>) -> Result<Option<Term>, VmError> {
+        let mut guard = self.waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let Some(waiting) = &*guard else { return Ok(None) };
+        let until = until(timeout);
+        let answer = loop {
+            let Some(parcel) = waiting.host.receive(left(until))? else { return Ok(None) };
+            match note(Term::unpack(self.vm.0.machine.system(), &parcel)?) {
+                Note::Message(message) => break Ok(Some(message)),
+                Note::Down { reference, reason } if reference == waiting.reference as f64 => {
+                    let exit = self.vm.exit_of(self.pid, reason);
+                    break Err(VmError::Exit(Box::new(exit)));
+                }
+                Note::Down { .. } => {}
+            }
+        };
+        if let Some(Waiting { host, reference, keep }) = guard.take() {
+            host.demonitor(reference);
+            if keep {
+                self.vm.give_back(host);
+            }
+        }
+        match answer? {
+            Some(Term::Array(mut parts)) if self.is_call && parts.len() == 1 => Ok(parts.pop()),
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let waiting = self.waiting.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(waiting) = waiting.take()
+            && self.is_call
+        {
+            waiting.host.kill(self.pid);
+        }
+    }
+}
+
+/// A machine that is not kept running: see [`Vm::downgrade`].
+#[derive(Clone, Debug, Default)]
+pub struct WeakVm(std::sync::Weak<Inner>);
+
+impl WeakVm {
+    /// The machine, if somebody still has it.
+    pub fn upgrade(&self) -> Option<Vm> {
+        self.0.upgrade().map(Vm)
+    }
+}
+
 /// When a wait is over.
 fn until(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
@@ -457,6 +544,11 @@ impl Vm {
     /// Settings for a new machine.
     pub fn builder() -> VmBuilder {
         VmBuilder::default()
+    }
+
+    /// A handle that does not keep the machine running.
+    pub fn downgrade(&self) -> WeakVm {
+        WeakVm(Arc::downgrade(&self.0))
     }
 
     /// The process by which the host itself sends and receives.
@@ -530,8 +622,38 @@ impl Vm {
         args: impl IntoIterator<Item = Term>,
         timeout: Option<Duration>,
     ) -> Result<Term, VmError> {
+        let question = self.begin_function(function, args, None)?;
+        question.answer(timeout)?.ok_or(VmError::Timeout)
+    }
+
+    /// Begins a call, see [`Vm::call`]. `ring` as for [`Vm::host_process`].
+    pub fn begin_call(
+        &self,
+        function: &str,
+        args: impl IntoIterator<Item = Term>,
+        ring: Option<Ring>,
+    ) -> Result<Question, VmError> {
+        let function = find_function(self.0.machine.system(), function)?;
+        self.begin_function(function, args, ring)
+    }
+
+    /// Begins a run of the entry point, see [`Vm::run_main`].
+    pub fn begin_main(&self, args: &[&str], ring: Option<Ring>) -> Result<Question, VmError> {
+        let program = &self.0.machine.system().program;
+        let takes = program.function(program.entry).arity > 0;
+        let args = Term::Array(args.iter().map(|&arg| Term::from(arg)).collect());
+        self.begin_function(program.entry, takes.then_some(args), ring)
+    }
+
+    fn begin_function(
+        &self,
+        function: FuncId,
+        args: impl IntoIterator<Item = Term>,
+        ring: Option<Ring>,
+    ) -> Result<Question, VmError> {
         let system = self.0.machine.system();
-        let host = self.host_process(None)?;
+        let keep = ring.is_none();
+        let host = self.host_process(ring)?;
         let name = Term::Function(system.program.function(function).qualified_name());
         let mut all = vec![Term::Process(host.pid()), name];
         all.extend(args);
@@ -542,18 +664,8 @@ impl Vm {
         let wrapper = find_function(system, &format!("{HOST_CLASS}:call{count}"))?;
         let args = Term::Tuple(all).pack(system)?;
         let (pid, reference) = host.spawn(wrapper, &args, Bond::Monitor).map_err(VmError::Spawn)?;
-        let result = self.answer(&host, pid, reference, until(timeout));
-        match result {
-            Err(VmError::Timeout) => host.kill(pid),
-            _ => {
-                host.demonitor(reference);
-                self.give_back(host);
-            }
-        }
-        match result? {
-            Term::Array(mut parts) if parts.len() == 1 => Ok(parts.remove(0)),
-            other => Ok(other),
-        }
+        let waiting = Some(Waiting { host, reference, keep });
+        Ok(Question { vm: self.clone(), pid, is_call: true, waiting: Mutex::new(waiting) })
     }
 
     /// Sends `(:ask, from, message)` and waits for the answer: the next message to `from`.
@@ -578,37 +690,24 @@ impl Vm {
         make: impl FnOnce(Pid) -> Term,
         timeout: Option<Duration>,
     ) -> Result<Term, VmError> {
-        let host = self.host_process(None)?;
+        let question = self.begin_ask(pid, make, None)?;
+        question.answer(timeout)?.ok_or(VmError::Timeout)
+    }
+
+    /// Begins a question, see [`Vm::ask_with`]. `ring` as for [`Vm::host_process`].
+    pub fn begin_ask(
+        &self,
+        pid: Pid,
+        make: impl FnOnce(Pid) -> Term,
+        ring: Option<Ring>,
+    ) -> Result<Question, VmError> {
+        let keep = ring.is_none();
+        let host = self.host_process(ring)?;
         let parcel = make(host.pid()).pack(self.0.machine.system())?;
         let reference = host.monitor(pid);
         host.send(pid, parcel);
-        let result = self.answer(&host, pid, reference, until(timeout));
-        // A late answer must not be taken for another one: after a timeout, the process is given up.
-        if !matches!(result, Err(VmError::Timeout)) {
-            host.demonitor(reference);
-            self.give_back(host);
-        }
-        result
-    }
-
-    /// The next message that is not the end of another process than `pid`.
-    fn answer(
-        &self,
-        host: &HostProcess,
-        pid: Pid,
-        reference: u64,
-        until: Option<Instant>,
-    ) -> Result<Term, VmError> {
-        loop {
-            let parcel = host.receive(left(until))?.ok_or(VmError::Timeout)?;
-            match note(Term::unpack(self.0.machine.system(), &parcel)?) {
-                Note::Message(message) => return Ok(message),
-                Note::Down { reference: of, reason, .. } if of == reference as f64 => {
-                    return Err(VmError::Exit(Box::new(self.exit_of(pid, reason))));
-                }
-                Note::Down { .. } => {}
-            }
-        }
+        let waiting = Some(Waiting { host, reference, keep });
+        Ok(Question { vm: self.clone(), pid, is_call: false, waiting: Mutex::new(waiting) })
     }
 
     fn exit_of(&self, pid: Pid, reason: Term) -> Exit {

@@ -53,6 +53,13 @@ pub enum Trap {
         /// What the panic said.
         message: String,
     },
+    /// A native function of the host raised an error.
+    NativeFailed {
+        /// Its name.
+        name: String,
+        /// The error.
+        message: String,
+    },
     /// A function that has to be compiled could not be.
     NotCompiled {
         /// What the compiler said.
@@ -90,6 +97,9 @@ impl fmt::Display for Trap {
             }
             Trap::NativePanic { name, message } => {
                 write!(f, "native function {name} panicked: {message}")
+            }
+            Trap::NativeFailed { name, message } => {
+                write!(f, "native function {name} failed: {message}")
             }
             Trap::NotCompiled { message } => write!(f, "function could not be compiled: {message}"),
         }

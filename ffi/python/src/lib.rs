@@ -4,8 +4,10 @@
 //! in Rust and can be used from any thread. No argument of a wrong kind panics: it raises.
 
 mod builder;
+mod convert;
 mod instruction;
 mod value;
+mod vm;
 
 use pyo3::prelude::*;
 
@@ -17,5 +19,14 @@ fn _ionvm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<instruction::Instruction>()?;
     module.add_class::<builder::Function>()?;
     module.add_class::<builder::IonPackBuilder>()?;
+    module.add_class::<convert::Atom>()?;
+    module.add_class::<convert::FunctionRef>()?;
+    module.add_class::<convert::Unit>()?;
+    module.add("UNIT", convert::unit(module.py())?)?;
+    module.add_class::<vm::Vm>()?;
+    module.add_class::<vm::Pid>()?;
+    module.add_class::<vm::Question>()?;
+    module.add("IonError", module.py().get_type::<vm::IonError>())?;
+    module.add("ProcessExit", module.py().get_type::<vm::ProcessExit>())?;
     Ok(())
 }

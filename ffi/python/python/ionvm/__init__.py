@@ -9,9 +9,28 @@
 >>> builder.main_class("Main")
 >>> builder.add_class("Main", main)
 >>> package = builder.to_bytes()
+>>> run(package)
+42
 """
 
-from ._ionvm import Function, Instruction, IonPackBuilder, Pattern, Value
+import os
+from typing import Any, Optional, Union
+
+from . import aio
+from ._ionvm import (
+    UNIT,
+    Atom,
+    Function,
+    FunctionRef,
+    Instruction,
+    IonError,
+    IonPackBuilder,
+    Pattern,
+    Pid,
+    ProcessExit,
+    Value,
+    Vm,
+)
 from .control_flow import (
     BasicBlock,
     BreakContinueException,
@@ -29,6 +48,27 @@ __version__ = "0.1.0"
 __author__ = "The IonVM developers"
 __license__ = "MIT"
 
+# What can be awaited is in Python.
+Pid.ask_async = aio.ask
+Vm.call_async = aio.call
+Vm.receive_async = aio.receive
+
+
+def run(
+    package: Union[str, "os.PathLike[str]", bytes],
+    *args: str,
+    timeout: Optional[float] = None,
+    **settings: Any,
+) -> Any:
+    """Runs a package, given by path or as bytes, with the program's arguments; gives the result of its
+    main function. `settings` are those of :class:`Vm`.
+
+    Processes that have not ended when the main function returns are stopped.
+    """
+    with Vm(package, **settings) as vm:
+        return vm.run(*args, timeout=timeout)
+
+
 __all__ = [
     "Value",
     "Instruction",
@@ -43,4 +83,13 @@ __all__ = [
     "create_continue_instruction",
     "MatchBuilder",
     "Condition",
+    "run",
+    "Vm",
+    "Pid",
+    "Atom",
+    "FunctionRef",
+    "UNIT",
+    "IonError",
+    "ProcessExit",
+    "aio",
 ]
