@@ -18,6 +18,7 @@ use ion_runtime::bytecode::ops::{Offset, PropValue};
 use ion_runtime::bytecode::{Instr, Pattern};
 use ion_runtime::program::{Bytecode, FrameLayout, FuncId, Konst};
 use ion_runtime::value::Value;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The verified function to translate.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,8 @@ pub struct Source<'a> {
     pub flow: &'a Flow,
     /// Report every instruction in the debug trace.
     pub trace: bool,
+    /// Note the states in which the interpreter goes on if a check fails, see [`Inst::exit`].
+    pub exits: bool,
 }
 
 impl<'a> From<&'a Bytecode> for Source<'a> {
@@ -45,6 +48,7 @@ impl<'a> From<&'a Bytecode> for Source<'a> {
             params: body.params,
             flow: body.flow(),
             trace: false,
+            exits: false,
         }
     }
 }
@@ -118,8 +122,10 @@ pub fn build(
         mode,
         function: Function::new(func, form, mode),
         graph: &graph,
-        blocks: vec![None; count + 1],
-        pending: vec![None; count + 1],
+        loops: Loops::new(source),
+        blocks: FxHashMap::default(),
+        pending: FxHashMap::default(),
+        node: Node { start: 0, aside: false },
         env: Vec::new(),
         at: BlockId(0),
         envs: Vec::new(),
@@ -135,14 +141,29 @@ pub fn build(
     Ok(Built { function: builder.function, envs: builder.envs })
 }
 
+/// A block of the bytecode, as one of two copies.
+///
+/// A record may go on in the middle of a loop. That would give the loop a second entrance and spoil
+/// what is known in it, so the way from there to the next head of a loop is a copy of its own, in
+/// which nothing is hot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Node {
+    /// First index.
+    start: u32,
+    /// Is it on the way from the middle of a loop?
+    aside: bool,
+}
+
 /// Basic blocks of the bytecode, named by their first index.
 struct Graph {
     /// Is this the first index of a block?
     leaders: Vec<bool>,
     /// How many edges lead to the block; more than one makes it a join.
-    ways_in: Vec<u32>,
-    /// First indices of the reachable blocks in reverse postorder.
-    order: Vec<u32>,
+    ways_in: FxHashMap<Node, u32>,
+    /// The reachable blocks in reverse postorder.
+    order: Vec<Node>,
+    /// Indices to which a jump leads backward.
+    heads: FxHashSet<u32>,
 }
 
 impl Graph {
@@ -157,16 +178,20 @@ impl Graph {
         }
         roots.iter().for_each(|&root| leaders[root as usize] = true);
 
-        let mut graph = Graph { leaders, ways_in: vec![0; count + 1], order: Vec::new() };
-        let mut seen = vec![false; count + 1];
-        let mut stack: Vec<(u32, Vec<u32>)> = Vec::new();
+        let heads = source.flow.loop_headers.iter().copied().collect();
+        let mut graph =
+            Graph { leaders, ways_in: FxHashMap::default(), order: Vec::new(), heads };
+        let loops = Loops::new(source);
+        let mut seen: FxHashSet<Node> = FxHashSet::default();
+        let mut stack: Vec<(Node, Vec<Node>)> = Vec::new();
         // The roots are the successors of a block that is not in the result. Successors are visited
         // from the last to the first, so that fall-through comes right behind its block.
-        let mut open = roots.to_vec();
+        let mut open: Vec<Node> =
+            roots.iter().map(|&start| Node { start, aside: loops.has_inside(start) }).collect();
         loop {
             while let Some(to) = open.pop() {
-                graph.ways_in[to as usize] += 1;
-                if !std::mem::replace(&mut seen[to as usize], true) {
+                *graph.ways_in.entry(to).or_default() += 1;
+                if seen.insert(to) {
                     let successors = graph.successors(source, to);
                     stack.push((to, std::mem::replace(&mut open, successors)));
                 }
@@ -183,6 +208,15 @@ impl Graph {
         graph
     }
 
+    /// The copy of the block at `to` that follows on one of a copy.
+    fn node(&self, from: Node, to: u32) -> Node {
+        Node { start: to, aside: from.aside && !self.heads.contains(&to) }
+    }
+
+    fn is_join(&self, node: Node) -> bool {
+        self.ways_in.get(&node).is_some_and(|&ways| ways > 1)
+    }
+
     /// First index behind the block.
     fn end(&self, source: Source<'_>, start: u32) -> u32 {
         let mut pc = start as usize;
@@ -196,13 +230,38 @@ impl Graph {
         pc as u32
     }
 
-    fn successors(&self, source: Source<'_>, start: u32) -> Vec<u32> {
-        let end = self.end(source, start);
+    fn successors(&self, source: Source<'_>, node: Node) -> Vec<Node> {
+        let end = self.end(source, node.start);
         let mut result = Vec::new();
-        if end > start {
-            successors(source.instrs, end - 1, |to| result.push(to));
+        if end > node.start {
+            successors(source.instrs, end - 1, |to| result.push(self.node(node, to)));
         }
         result
+    }
+}
+
+/// Where the loops of the bytecode are, roughly: from the target of a backward jump to the jump.
+struct Loops(Vec<(u32, u32)>);
+
+impl Loops {
+    fn new(source: Source<'_>) -> Loops {
+        let mut loops = Vec::new();
+        for pc in 0..source.instrs.len() as u32 {
+            if ends_block(&source.instrs[pc as usize]) {
+                successors(source.instrs, pc, |to| {
+                    if to <= pc {
+                        loops.push((to, pc));
+                    }
+                });
+            }
+        }
+        Loops(loops)
+    }
+
+    /// Is the index in a loop, and not the head of the innermost one?
+    fn has_inside(&self, pc: u32) -> bool {
+        let around = self.0.iter().filter(|&&(head, last)| (head..=last).contains(&pc));
+        around.map(|&(head, _)| head).max().is_some_and(|head| head != pc)
     }
 }
 
@@ -257,10 +316,13 @@ struct Builder<'a> {
     mode: Mode,
     function: Function,
     graph: &'a Graph,
-    /// The block of each leader of the graph.
-    blocks: Vec<Option<BlockId>>,
+    loops: Loops,
+    /// The block of each node of the graph.
+    blocks: FxHashMap<Node, BlockId>,
     /// Values of the live registers on the way into a block with one way in, until it is filled.
-    pending: Vec<Option<Vec<ValueId>>>,
+    pending: FxHashMap<Node, Vec<ValueId>>,
+    /// The node that is being filled.
+    node: Node,
     /// The value of each register at the current place; garbage where the register is dead.
     env: Vec<ValueId>,
     /// The block that is being filled.
@@ -274,14 +336,15 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn run(&mut self, shape: Shape<'_>) -> Result<(), TooLarge> {
-        for &start in &self.graph.order {
-            self.blocks[start as usize] = Some(self.function.add_block());
+        for &node in &self.graph.order {
+            let block = self.function.add_block();
+            self.blocks.insert(node, block);
         }
-        for &start in &self.graph.order {
-            if self.graph.ways_in[start as usize] > 1 {
-                for reg in self.source.flow.live_registers(start) {
+        for &node in &self.graph.order {
+            if self.graph.is_join(node) {
+                for reg in self.source.flow.live_registers(node.start) {
                     let kinds = self.default_kinds(reg);
-                    self.function.add_param(self.block_of(start), kinds);
+                    self.function.add_param(self.block_of(node), kinds);
                     self.entries += 1;
                 }
                 self.check_size()?;
@@ -293,8 +356,8 @@ impl Builder<'_> {
             Shape::Entry => self.enter_by_call(),
             Shape::Resume(facts) => self.enter_by_record(facts),
         }
-        for &start in &self.graph.order {
-            self.fill(start)?;
+        for &node in &self.graph.order {
+            self.fill(node)?;
         }
         Ok(())
     }
@@ -307,8 +370,8 @@ impl Builder<'_> {
         if is_cell { Kinds::ANY_OR_ABSENT } else { Kinds::ANY }
     }
 
-    fn block_of(&self, start: u32) -> BlockId {
-        self.blocks[start as usize].expect("a reachable leader")
+    fn block_of(&self, node: Node) -> BlockId {
+        self.blocks[&node]
     }
 
     fn check_size(&self) -> Result<(), TooLarge> {
@@ -348,16 +411,24 @@ impl Builder<'_> {
                 };
                 self.set(reg, value);
             }
-            let target = self.target(point.pc);
+            self.node = Node { start: point.pc, aside: self.is_aside(point.pc) };
+            let target = self.target_node(self.node);
             self.end(Terminator::Jump(target));
         }
         self.at = entry;
         self.end(Terminator::Dispatch(targets));
     }
 
-    fn fill(&mut self, start: u32) -> Result<(), TooLarge> {
-        self.at = self.block_of(start);
-        let values = match self.pending[start as usize].take() {
+    /// Is the root at this index on the way from the middle of a loop?
+    fn is_aside(&self, root: u32) -> bool {
+        self.blocks.contains_key(&Node { start: root, aside: true }) && self.loops.has_inside(root)
+    }
+
+    fn fill(&mut self, node: Node) -> Result<(), TooLarge> {
+        let start = node.start;
+        self.node = node;
+        self.at = self.block_of(node);
+        let values = match self.pending.remove(&node) {
             Some(values) => values,
             None => self.function.block(self.at).params.clone(),
         };
@@ -365,6 +436,11 @@ impl Builder<'_> {
             self.set(reg, value);
         }
         let end = self.graph.end(self.source, start);
+        if self.source.exits && !node.aside && self.graph.heads.contains(&start) {
+            let exit = self.state(start, None, None);
+            let inst = self.push(Op::LoopHead, start);
+            self.function.insts[inst.index()].exit = Some(exit);
+        }
         for pc in start..end {
             self.note(pc);
             self.instr(pc);
@@ -446,6 +522,18 @@ impl Builder<'_> {
         value
     }
 
+    /// The state before the instruction at `pc`, if it is to be noted.
+    fn exit(&mut self, pc: u32) -> Option<StateId> {
+        self.source.exits.then(|| self.state(pc, None, None))
+    }
+
+    /// Notes the state before the instruction that was just added.
+    fn set_exit(&mut self, exit: Option<StateId>) {
+        if let Some(inst) = self.function.blocks[self.at.index()].insts.last() {
+            self.function.insts[inst.index()].exit = exit;
+        }
+    }
+
     fn safepoint(&mut self, cost: u32, at: SafepointAt, pc: u32, next: u32) {
         let state = self.state(next, None, None);
         let inst = self.push(Op::Safepoint { cost, at }, pc);
@@ -457,12 +545,17 @@ impl Builder<'_> {
     }
 
     fn target(&mut self, to: u32) -> Target {
-        let values: Vec<ValueId> = self.live(to).into_iter().map(|(_, value)| value).collect();
+        self.target_node(self.graph.node(self.node, to))
+    }
+
+    fn target_node(&mut self, to: Node) -> Target {
+        let values: Vec<ValueId> =
+            self.live(to.start).into_iter().map(|(_, value)| value).collect();
         let block = self.block_of(to);
-        if self.graph.ways_in[to as usize] > 1 {
+        if self.graph.is_join(to) {
             return Target { block, args: values };
         }
-        self.pending[to as usize] = Some(values);
+        self.pending.insert(to, values);
         Target { block, args: Vec::new() }
     }
 
@@ -573,7 +666,9 @@ impl Builder<'_> {
             Instr::GetProp { dst, object, key } => {
                 let (object, key) = (self.get(object.0), self.get(key.0));
                 let this = self.this();
+                let exit = self.exit(pc);
                 self.give_after(Op::GetProp { object, key, this }, pc, dst.0, Kinds::ANY);
+                self.set_exit(exit);
             }
             Instr::SetProp { object, key, value } => {
                 let op = Op::SetProp {
@@ -582,14 +677,18 @@ impl Builder<'_> {
                     value: self.get(value.0),
                     this: self.this(),
                 };
+                let exit = self.exit(pc);
                 let after = self.state(pc + 1, None, None);
                 let inst = self.push(op, pc);
                 self.function.insts[inst.index()].after = Some(after);
+                self.set_exit(exit);
             }
             Instr::Call { dst, function, args } => {
                 let op =
                     Op::CallValue { function: self.get(function.0), args: self.values(&args.0) };
+                let exit = self.exit(pc);
                 self.give_after(op, pc, dst.0, Kinds::ANY);
+                self.set_exit(exit);
                 // The callee has charged; what its RETURN charged is still to be checked.
                 charge = 0;
                 if self.mode == Mode::Instruction {

@@ -181,7 +181,7 @@ impl Checker<'_> {
         {
             return Err("may run a magic method, but has no state to go on".to_string());
         }
-        for (which, id) in [inst.before, inst.after].into_iter().enumerate() {
+        for (which, id) in [inst.before, inst.after, inst.exit].into_iter().enumerate() {
             let Some(id) = id else { continue };
             // A safepoint names values that exist; so does a state in which to try again.
             let mut values = Vec::new();

@@ -83,6 +83,9 @@ impl Function {
         if let Some(state) = inst.after {
             f.write_str(&self.state_text(state))?;
         }
+        if let Some(state) = inst.exit {
+            write!(f, " exit{}", self.state_text(state))?;
+        }
         f.write_char('\n')
     }
 
@@ -131,7 +134,9 @@ impl Function {
                 format!("set_prop {}[{}] = {}{}", v(object), v(key), v(value), this(of))
             }
             Op::CallValue { function, args } => format!("call {}{}", v(function), self.list(args)),
-            Op::CallKnown { func, args } => format!("call function {}{}", func.0, self.list(args)),
+            Op::CallKnown { func, this: of, args } => {
+                format!("call function {}{}{}", func.0, self.list(args), this(of))
+            }
             Op::CallNative { native, args } => {
                 format!("call native {}{}", native.0, self.list(args))
             }
@@ -159,6 +164,30 @@ impl Function {
             },
             Op::Charge { cost } => format!("charge {cost}"),
             Op::Trace => "trace".to_owned(),
+            Op::LoopHead => "loop".to_owned(),
+            Op::CheckShape { object, shape } => format!("check {} shape {}", v(object), shape.0),
+            Op::AssumeShape { object, shape } => format!("assume {} shape {}", v(object), shape.0),
+            Op::CheckMethod { object, method } => format!("check {}{}", v(object), found(method)),
+            Op::HasMethod { object, method } => format!("has {}{}", v(object), found(method)),
+            Op::CheckClosure { function, func, captures } => {
+                format!("check {} closure of function {} with {captures}", v(function), func.0)
+            }
+            Op::LoadCapture { function, at, .. } => format!("capture {at} of {}", v(function)),
+            Op::LoadBound { function } => format!("bound {}", v(function)),
+            Op::LoadSlot { object, slot, number } => {
+                format!("load {}.{}{}", v(object), slot.at, if *number { " number" } else { "" })
+            }
+            Op::StoreSlot { object, slot, value } => {
+                format!("store {}.{} = {}", v(object), slot.at, v(value))
+            }
+            Op::CheckRow { object, row } => format!("check {} {row:?}", v(object)),
+            Op::RowLength { object, .. } => format!("length {}", v(object)),
+            Op::LoadElement { object, index, number, .. } => {
+                format!("load {}[{}]{}", v(object), v(index), if *number { " number" } else { "" })
+            }
+            Op::StoreElement { object, index, value } => {
+                format!("store {}[{}] = {}", v(object), v(index), v(value))
+            }
         }
     }
 
@@ -191,6 +220,11 @@ impl Function {
             Terminator::Unreachable => "unreachable".to_string(),
         }
     }
+}
+
+fn found(method: &Method) -> String {
+    let chain: Vec<String> = method.chain.iter().map(|shape| shape.0.to_string()).collect();
+    format!(" method {} in slot {} of shape {}", method.func.0, method.slot, chain.join(" < "))
 }
 
 fn arith(op: ArithOp) -> &'static str {

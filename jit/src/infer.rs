@@ -132,6 +132,8 @@ pub struct Sites {
     pub recaptures: bool,
     /// What is stored under which name; `None`: under any name.
     pub stores: Vec<(Option<Atom>, Kinds)>,
+    /// What is stored in arrays.
+    pub elements: Kinds,
     /// Instructions that make objects, by bytecode index, with the kinds of their values.
     pub objects: Vec<(u32, Vec<Kinds>)>,
 }
@@ -168,10 +170,21 @@ impl Sites {
         let kinds = |value: &ValueId| inference.kinds(*value).without(Kinds::ABSENT);
         let op = &inst.op;
         match op {
-            Op::SetProp { key, value, .. } if kinds(key).intersects(Kinds::ATOM) => {
-                let name = inference.fact(*key).constant.and_then(|it| it.value.as_atom());
-                self.stores.push((name, kinds(value)));
+            Op::SetProp { key, value, .. } => {
+                if kinds(key).intersects(Kinds::ATOM) {
+                    let name = inference.fact(*key).constant.and_then(|it| it.value.as_atom());
+                    self.stores.push((name, kinds(value)));
+                }
+                if kinds(key).intersects(Kinds::NUMBER) {
+                    self.elements |= kinds(value);
+                }
                 self.used(inference, *value);
+            }
+            Op::NewArray { elements } => {
+                elements.iter().for_each(|element| {
+                    self.elements |= kinds(element);
+                    self.used(inference, *element);
+                });
             }
             Op::NewObject { values } => {
                 self.objects.push((inst.pc, values.iter().map(kinds).collect()));
@@ -185,7 +198,7 @@ impl Sites {
                     self.calls.push(CallSite { func, args });
                 }
             }
-            Op::CallKnown { func, args } => {
+            Op::CallKnown { func, args, .. } => {
                 args.iter().for_each(|&arg| self.used(inference, arg));
                 self.calls.push(CallSite { func: *func, args: args.iter().map(kinds).collect() });
             }
@@ -511,12 +524,32 @@ impl Solver<'_> {
             Op::MakeClosure { function, .. } => {
                 Fact::of(kinds::if_function(kinds(function), Kinds::FUNCTION))
             }
+            Op::HasMethod { .. } => Fact::of(Kinds::BOOLEAN),
+            Op::LoadCapture { func, at, .. } => Fact::of(self.facts.captured(*func, *at)),
+            Op::LoadBound { .. } => Fact::of(Kinds::ANY),
+            Op::LoadSlot { slot, number, .. } => {
+                let held = self.facts.property(slot.key);
+                Fact::of(if *number { Kinds::NUMBER } else { held })
+            }
+            Op::RowLength { .. } => Fact::of(Kinds::NUMBER),
+            Op::LoadElement { number, .. } => {
+                let held = self.facts.elements().without(Kinds::FUNCTION);
+                Fact::of(if *number { Kinds::NUMBER } else { held })
+            }
             Op::SetProp { .. }
             | Op::Send { .. }
             | Op::Yield { .. }
             | Op::Safepoint { .. }
             | Op::Charge { .. }
-            | Op::Trace => Fact::NEVER,
+            | Op::Trace
+            | Op::LoopHead
+            | Op::CheckShape { .. }
+            | Op::AssumeShape { .. }
+            | Op::CheckMethod { .. }
+            | Op::CheckClosure { .. }
+            | Op::StoreSlot { .. }
+            | Op::CheckRow { .. }
+            | Op::StoreElement { .. } => Fact::NEVER,
         }
     }
 

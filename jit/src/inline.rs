@@ -35,15 +35,14 @@ impl Default for Limits {
     }
 }
 
-/// Inlines calls in `function`. `body` gives a callee's entry form as it is before inlining, or
+/// Inlines calls in `function`, and takes what that adds off `limits.growth`. `body` gives a callee's entry form as it is before inlining, or
 /// `None` if it is not to be inlined. Returns how many calls were inlined; if any, [`refine`] should
 /// follow.
 pub fn inline<'a>(
     function: &mut Function,
     body: impl Fn(FuncId) -> Option<&'a Function>,
-    limits: Limits,
+    limits: &mut Limits,
 ) -> usize {
-    let mut left = limits.growth;
     let mut count = 0;
     // Outer calls come before the calls in the bodies that they bring.
     let mut open: VecDeque<BlockId> = cfg::reverse_postorder(function).into();
@@ -51,16 +50,16 @@ pub fn inline<'a>(
         let insts = function.block(block).insts.clone();
         for (at, inst) in insts.into_iter().enumerate() {
             let inst = function.inst(inst);
-            let Op::CallKnown { func, args } = &inst.op else { continue };
+            let Op::CallKnown { func, this, args } = &inst.op else { continue };
             if nesting(function, inst.frame, *func) > limits.recursion {
                 continue;
             }
             let Some(callee) = body(*func) else { continue };
             let size = size(callee);
-            if size > limits.body || size > left || !accepts(function, callee, args) {
+            if size > limits.body || size > limits.growth || !accepts(function, callee, *this, args) {
                 continue;
             }
-            left -= size;
+            limits.growth -= size;
             count += 1;
             open.extend(inline_call(function, block, at, callee));
             break;
@@ -92,14 +91,28 @@ fn nesting(function: &Function, frame: FrameId, func: FuncId) -> usize {
 }
 
 /// Are the arguments of the kinds for which the callee was made?
-fn accepts(function: &Function, callee: &Function, args: &[ValueId]) -> bool {
+fn accepts(
+    function: &Function,
+    callee: &Function,
+    this: Option<ValueId>,
+    args: &[ValueId],
+) -> bool {
     let params = &callee.block(callee.entry).params;
-    let this = usize::from(callee.takes_this);
-    params.iter().enumerate().all(|(at, &param)| {
-        let arg = at.checked_sub(this).and_then(|at| args.get(at));
-        let passed = arg.map_or(Kinds::UNDEFINED, |&arg| function.kinds(arg));
-        callee.kinds(param).contains(passed)
+    let mut passed = passed(callee, this, args);
+    params.iter().all(|&param| {
+        let arg = passed.next().flatten();
+        callee.kinds(param).contains(arg.map_or(Kinds::UNDEFINED, |arg| function.kinds(arg)))
     })
+}
+
+/// What each parameter of the callee's entry gets; `None`: Undefined.
+fn passed(
+    callee: &Function,
+    this: Option<ValueId>,
+    args: &[ValueId],
+) -> impl Iterator<Item = Option<ValueId>> {
+    let args = args.iter().map(|&arg| Some(arg)).chain(std::iter::repeat(None));
+    callee.takes_this.then_some(this).into_iter().chain(args)
 }
 
 /// Replaces the call at `at` in `block` by a copy of `callee`; returns the blocks that are new.
@@ -111,7 +124,7 @@ fn inline_call(
 ) -> Vec<BlockId> {
     let id = function.block(block).insts[at];
     let call = function.inst(id).clone();
-    let Op::CallKnown { args, .. } = &call.op else { return Vec::new() };
+    let Op::CallKnown { this, args, .. } = &call.op else { return Vec::new() };
 
     // What comes behind the call becomes a block of its own, which takes the result.
     let rest = function.add_block();
@@ -133,9 +146,9 @@ fn inline_call(
     };
     copier.frames(function, call.frame, call.pc);
     let undefined = function.immediate(Value::UNDEFINED);
-    let this = usize::from(callee.takes_this);
-    for (at, param) in callee.block(callee.entry).params.iter().enumerate() {
-        let arg = at.checked_sub(this).and_then(|at| args.get(at)).copied();
+    let mut passed = passed(callee, *this, args);
+    for param in &callee.block(callee.entry).params {
+        let arg = passed.next().flatten();
         copier.values[param.index()] = Some(arg.unwrap_or(undefined));
     }
     let insts = copier.define(function, &order);
@@ -225,6 +238,7 @@ impl Copier<'_> {
                     second: old.second.map(|value| self.value(function, value)),
                     before: old.before.map(|state| self.state(function, state)),
                     after: old.after.map(|state| self.state(function, state)),
+                    exit: old.exit.map(|state| self.state(function, state)),
                 };
                 copy.op.map(|value| self.value(function, value));
                 function.insts[new.index()] = copy;
@@ -319,11 +333,11 @@ mod tests {
         let bodies: Vec<Function> = entries.iter().map(|entry| entry.function.clone()).collect();
         let body = |func: FuncId| bodies.get(func.0 as usize);
         let mut main = entries.remove(0);
-        let count = inline(&mut main.function, body, limits);
+        let count = inline(&mut main.function, body, &mut limits.clone());
         refine(&mut main.function, &facts, package.passed(FuncId(0)));
         let mut resume =
             resume_form(units[0].source(), FuncId(0), mode, &facts, &main.resume).unwrap();
-        inline(&mut resume, body, limits);
+        inline(&mut resume, body, &mut limits.clone());
         refine(&mut resume, &facts, Passed::ANYTHING);
         for function in [&main.function, &resume] {
             let source = |func: FuncId| Some(units[func.0 as usize].source());

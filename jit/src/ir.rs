@@ -13,8 +13,9 @@
 
 use crate::kinds::{Kinds, Magic, Repr};
 use crate::points::Mode;
+use ion_runtime::object::shape::ShapeId;
 use ion_runtime::program::{FuncId, NativeId};
-use ion_runtime::value::Value;
+use ion_runtime::value::{Atom, Value};
 use rustc_hash::FxHashMap;
 
 macro_rules! ids {
@@ -169,6 +170,9 @@ pub struct Inst {
     pub pc: u32,
     /// Whose bytecode.
     pub frame: FrameId,
+    /// State before the instruction, in which the interpreter goes on if a check fails. Before
+    /// `speculate` has run: of instructions that may get a check.
+    pub exit: Option<StateId>,
     /// What it gives.
     pub result: Option<ValueId>,
     /// What else it gives: the Boolean of [`Op::ReceiveWithTimeout`].
@@ -372,10 +376,12 @@ pub enum Op {
         /// Arguments, as many as the call has.
         args: Vec<ValueId>,
     },
-    /// Calls a bytecode function with `this` undefined.
+    /// Calls a bytecode function.
     CallKnown {
         /// Callee.
         func: FuncId,
+        /// What it is bound to; Undefined if absent.
+        this: Option<ValueId>,
         /// Arguments: captures first, as many as the call has; the callee may take more or fewer.
         args: Vec<ValueId>,
     },
@@ -466,6 +472,153 @@ pub enum Op {
     },
     /// Reports the bytecode instruction in the debug trace.
     Trace,
+    /// The header of a natural loop: its `exit` is the state at its start. Does nothing.
+    LoopHead,
+    /// Exits unless the object has this shape.
+    CheckShape {
+        /// Object.
+        object: ValueId,
+        /// Shape.
+        shape: ShapeId,
+    },
+    /// The object is known to have this shape here. Does nothing.
+    AssumeShape {
+        /// Object.
+        object: ValueId,
+        /// Shape.
+        shape: ShapeId,
+    },
+    /// Exits unless a look-up in the object finds this method.
+    CheckMethod {
+        /// Receiver.
+        object: ValueId,
+        /// The method and how it is found.
+        method: Method,
+    },
+    /// Does a look-up in the object find this method?
+    HasMethod {
+        /// Receiver.
+        object: ValueId,
+        /// The method and how it is found.
+        method: Method,
+    },
+    /// Exits unless the value is a closure of this function with so many captures.
+    CheckClosure {
+        /// Value.
+        function: ValueId,
+        /// Function.
+        func: FuncId,
+        /// Number of captures.
+        captures: u32,
+    },
+    /// A captured value of a closure that was checked.
+    LoadCapture {
+        /// Closure.
+        function: ValueId,
+        /// Its function.
+        func: FuncId,
+        /// Which.
+        at: u32,
+    },
+    /// What a closure that was checked is bound to.
+    LoadBound {
+        /// Closure.
+        function: ValueId,
+    },
+    /// A property of an object whose shape was checked. Exits, if it can, unless the value is of the
+    /// kinds of the result.
+    LoadSlot {
+        /// Object.
+        object: ValueId,
+        /// Where.
+        slot: Slot,
+        /// Must it be a Number?
+        number: bool,
+    },
+    /// Writes a property of an object whose shape was checked.
+    StoreSlot {
+        /// Object.
+        object: ValueId,
+        /// Where.
+        slot: Slot,
+        /// New value.
+        value: ValueId,
+    },
+    /// Exits unless the value is a row of this sort.
+    CheckRow {
+        /// Value.
+        object: ValueId,
+        /// Sort.
+        row: Row,
+    },
+    /// The length of a row that was checked.
+    RowLength {
+        /// Row.
+        object: ValueId,
+        /// Sort.
+        row: Row,
+    },
+    /// An element of a row that was checked. Exits if there is none of this index, or it is a function,
+    /// or is not a Number although it must be one.
+    LoadElement {
+        /// Row.
+        object: ValueId,
+        /// Sort.
+        row: Row,
+        /// Index: a Number.
+        index: ValueId,
+        /// Must it be a Number?
+        number: bool,
+        /// May it be a function? One that is read would have to be bound.
+        functions: bool,
+    },
+    /// Writes an element of an array that was checked.
+    StoreElement {
+        /// Array.
+        object: ValueId,
+        /// Index: a Number.
+        index: ValueId,
+        /// New value.
+        value: ValueId,
+    },
+}
+
+/// A slot of a shape, inside the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// Shape.
+    pub shape: ShapeId,
+    /// Number of the slot.
+    pub at: u32,
+    /// Name of the property.
+    pub key: Atom,
+}
+
+/// A method that objects of a shape have, by themselves or from a prototype.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Method {
+    /// Shapes of the receiver, its prototype and so on; the last one has the method in `slot`.
+    pub chain: Vec<ShapeId>,
+    /// Slot, inside the object.
+    pub slot: u32,
+    /// The method.
+    pub func: FuncId,
+}
+
+/// Sorts of values with numbered elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Row {
+    /// Elements may be written, added and moved.
+    Array,
+    /// Elements never change.
+    Tuple,
+}
+
+impl Inst {
+    /// The states that it carries.
+    pub fn states(&self) -> impl Iterator<Item = StateId> {
+        [self.before, self.after, self.exit].into_iter().flatten()
+    }
 }
 
 impl Op {
@@ -482,12 +635,36 @@ impl Op {
             | Yield { .. }
             | Safepoint { .. }
             | Charge { .. }
-            | Trace => {}
+            | Trace
+            | LoopHead => {}
             Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
                 visit(*a);
                 visit(*b);
             }
             Truth { a } | Not { a } => visit(*a),
+            CheckShape { object, .. }
+            | AssumeShape { object, .. }
+            | CheckMethod { object, .. }
+            | HasMethod { object, .. }
+            | LoadSlot { object, .. }
+            | CheckRow { object, .. }
+            | RowLength { object, .. } => visit(*object),
+            CheckClosure { function, .. }
+            | LoadCapture { function, .. }
+            | LoadBound { function } => visit(*function),
+            StoreSlot { object, value, .. } => {
+                visit(*object);
+                visit(*value);
+            }
+            LoadElement { object, index, .. } => {
+                visit(*object);
+                visit(*index);
+            }
+            StoreElement { object, index, value } => {
+                visit(*object);
+                visit(*index);
+                visit(*value);
+            }
             GetProp { object, key, this } => {
                 visit(*object);
                 visit(*key);
@@ -503,9 +680,11 @@ impl Op {
                 visit(*function);
                 args.iter().for_each(|&arg| visit(arg));
             }
-            CallKnown { args, .. } | CallNative { args, .. } => {
+            CallKnown { args, this, .. } => {
+                this.iter().for_each(|&this| visit(this));
                 args.iter().for_each(|&arg| visit(arg));
             }
+            CallNative { args, .. } => args.iter().for_each(|&arg| visit(arg)),
             Send { process, message } => {
                 visit(*process);
                 visit(*message);
@@ -539,12 +718,36 @@ impl Op {
             | Yield { .. }
             | Safepoint { .. }
             | Charge { .. }
-            | Trace => {}
+            | Trace
+            | LoopHead => {}
             Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
                 each(a);
                 each(b);
             }
             Truth { a } | Not { a } => each(a),
+            CheckShape { object, .. }
+            | AssumeShape { object, .. }
+            | CheckMethod { object, .. }
+            | HasMethod { object, .. }
+            | LoadSlot { object, .. }
+            | CheckRow { object, .. }
+            | RowLength { object, .. } => each(object),
+            CheckClosure { function, .. }
+            | LoadCapture { function, .. }
+            | LoadBound { function } => each(function),
+            StoreSlot { object, value, .. } => {
+                each(object);
+                each(value);
+            }
+            LoadElement { object, index, .. } => {
+                each(object);
+                each(index);
+            }
+            StoreElement { object, index, value } => {
+                each(object);
+                each(index);
+                each(value);
+            }
             GetProp { object, key, this } => {
                 each(object);
                 each(key);
@@ -560,7 +763,11 @@ impl Op {
                 each(function);
                 args.iter_mut().for_each(each);
             }
-            CallKnown { args, .. } | CallNative { args, .. } => args.iter_mut().for_each(each),
+            CallKnown { args, this, .. } => {
+                this.iter_mut().for_each(&mut each);
+                args.iter_mut().for_each(each);
+            }
+            CallNative { args, .. } => args.iter_mut().for_each(each),
             Send { process, message } => {
                 each(process);
                 each(message);
@@ -716,6 +923,7 @@ impl Function {
             second: None,
             before: None,
             after: None,
+            exit: None,
         });
         InstId(self.insts.len() as u32 - 1)
     }
@@ -770,7 +978,7 @@ impl Function {
             for &inst in &block.insts {
                 let inst = self.inst(inst);
                 inst.op.visit(|value| counts[value.index()] += 1);
-                for state in [inst.before, inst.after].into_iter().flatten() {
+                for state in inst.states() {
                     self.visit_state(state, |value| counts[value.index()] += 1);
                 }
             }

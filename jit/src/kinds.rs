@@ -298,6 +298,17 @@ pub trait Facts {
         Kinds::ANY
     }
 
+    /// The kinds that elements of arrays and tuples may have.
+    fn elements(&self) -> Kinds {
+        Kinds::ANY
+    }
+
+    /// The kinds that a captured value of closures of this function may have.
+    fn captured(&self, func: FuncId, at: u32) -> Kinds {
+        let _ = (func, at);
+        Kinds::ANY
+    }
+
     /// The magic methods that objects may have, see [`crate::package::magic`].
     fn magic(&self) -> Magic {
         Magic::ALL

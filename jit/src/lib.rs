@@ -1,13 +1,14 @@
 //! The compiler: from verified IonVM bytecode to native code.
 //!
 //! Read in this order: `ir` (the SSA form), `build` and `forms` (from bytecode to it), `infer` and
-//! `package` (what is known about values), `inline` and `simplify`, `lower` (to Cranelift IR),
-//! `module` (a whole program), `driver` (into memory, into a file).
+//! `package` (what is known about values), `origins` and `speculate` (what is probable), `inline`,
+//! `simplify` and `checks`, `lower` (to Cranelift IR), `module` (a whole program), `driver` (into memory, into a file).
 
 pub mod abi;
 pub mod build;
 pub mod cfg;
 pub mod check;
+pub mod checks;
 pub mod code;
 pub mod driver;
 pub mod dump;
@@ -20,9 +21,11 @@ pub mod kinds;
 pub mod loops;
 pub mod lower;
 pub mod module;
+pub mod origins;
 pub mod package;
 pub mod points;
 pub mod simplify;
+pub mod speculate;
 
 #[cfg(test)]
 mod evaluate;

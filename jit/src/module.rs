@@ -6,6 +6,8 @@
 
 use crate::abi;
 use crate::build::Source;
+use crate::cfg;
+use crate::checks;
 use crate::forms::{self, Entry};
 use crate::guess::{Guess, Guesses};
 use crate::inline::{self, Limits};
@@ -13,12 +15,16 @@ use crate::ir;
 use crate::kinds::{Callee, Facts, Kinds, Magic};
 use crate::lower::{self, Linker};
 use crate::package::{self, PackageFacts, Root, WithReturns};
+use crate::origins::{self, Hints};
 use crate::points::Mode;
+use crate::simplify;
+use crate::speculate::{self, Oracle};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{FuncRef, Function, Signature, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId as ClifFuncId, Linkage, Module, ModuleError};
+use ion_runtime::atom::AtomTable;
 use ion_runtime::helpers::Helper;
 use ion_runtime::link::Template;
 use ion_runtime::object::Kind;
@@ -26,7 +32,7 @@ use ion_runtime::object::shape::ShapeTable;
 use ion_runtime::program::{Bytecode, Code, FuncId, NativeId, Program};
 use ion_runtime::value::{Atom, Value};
 use ion_runtime::vm::Linked;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -106,6 +112,8 @@ pub enum Piece {
     List(FuncId),
     /// A function entered at a frame record.
     Resume(FuncId),
+    /// The same without checks, once those have failed too often.
+    Unchecked(FuncId),
     /// A stub around a helper.
     Cold(Helper),
     /// The way into compiled code.
@@ -118,6 +126,7 @@ impl Piece {
             Piece::Entry(func) => format!("ion_entry_{}", func.0),
             Piece::List(func) => format!("ion_list_{}", func.0),
             Piece::Resume(func) => format!("ion_resume_{}", func.0),
+            Piece::Unchecked(func) => format!("ion_unchecked_{}", func.0),
             Piece::Cold(helper) => format!("ion_cold_{}", helper.name()),
             Piece::Enter => "ion_enter".to_owned(),
         }
@@ -134,6 +143,10 @@ pub struct ProgramCompiler {
     facts: PackageFacts,
     shapes: Arc<ShapeTable>,
     guesses: Guesses,
+    hints: Hints,
+    atoms: Arc<AtomTable>,
+    /// Functions whose checks fail too often: compiled without.
+    unchecked: FxHashSet<FuncId>,
     /// Memory of method caches, which the code refers to by address.
     #[allow(clippy::vec_box, reason = "the addresses must stay when the vector grows")]
     cells: Vec<Box<AtomicU64>>,
@@ -184,7 +197,7 @@ impl ProgramCompiler {
         let sources: Vec<Option<Source<'_>>> = program
             .functions
             .iter()
-            .map(|function| Some(source(function.bytecode()?, trace)))
+            .map(|function| Some(source(function.bytecode()?, trace, mode)))
             .collect();
         let objects_are_own = !open && !natives_make_objects(&program);
         let magic = match !objects_are_own {
@@ -208,7 +221,7 @@ impl ProgramCompiler {
                 }
                 let passed = facts.passed(function.id);
                 let entry = forms::entry_form(
-                    source(body, trace),
+                    source(body, trace, mode),
                     function.id,
                     mode,
                     &with_returns,
@@ -222,7 +235,16 @@ impl ProgramCompiler {
         for entry in analysed.iter().flatten().flatten() {
             guesses.add_methods(&entry.function, &program);
         }
+        let functions = analysed.iter().map(|entry| match entry {
+            Some(Ok(entry)) => Some(&entry.function),
+            _ => None,
+        });
+        let atoms = linked.atoms.clone();
+        let hints = origins::hints(&program, &atoms, &shapes, functions);
         ProgramCompiler {
+            hints,
+            atoms,
+            unchecked: FxHashSet::default(),
             cells: Vec::new(),
             mode,
             trace,
@@ -299,7 +321,7 @@ impl ProgramCompiler {
                 let (params, takes_this) = params_of(&self.program, func);
                 abi::entry(params + usize::from(takes_this))
             }
-            Piece::List(_) | Piece::Resume(_) => abi::of_address(),
+            Piece::List(_) | Piece::Resume(_) | Piece::Unchecked(_) => abi::of_address(),
             Piece::Cold(helper) => abi::cold_stub(helper),
             Piece::Enter => abi::enter(isa),
         }
@@ -320,7 +342,7 @@ impl ProgramCompiler {
             ir::Form::Entry => (entry.function.clone(), self.facts.passed(func)),
             ir::Form::Resume => {
                 let resume = forms::resume_form(
-                    source(body, self.trace),
+                    source(body, self.trace, self.mode),
                     func,
                     self.mode,
                     &facts,
@@ -334,10 +356,55 @@ impl ProgramCompiler {
             Some(Ok(entry)) => Some(&entry.function),
             _ => None,
         };
-        if inline::inline(&mut function, callee, self.limits) > 0 {
+        let oracle = Oracle {
+            hints: &self.hints,
+            guesses: &self.guesses,
+            shapes: &self.shapes,
+            atoms: &self.atoms,
+            program: &self.program,
+            facts: &facts,
+        };
+        let checked = !self.unchecked.contains(&func);
+        let mut limits = self.limits;
+        let mut from = cfg::reverse_postorder(&function);
+        loop {
+            // A call of a method or closure that turns direct may be inlined, and bring further ones.
+            let direct = match checked {
+                true => speculate::calls(&mut function, &oracle, &from),
+                false => 0,
+            };
+            let before = function.blocks.len() as u32;
+            let inlined = inline::inline(&mut function, callee, &mut limits);
+            if direct == 0 && inlined == 0 {
+                break;
+            }
             inline::refine(&mut function, &facts, passed);
+            from = (before..function.blocks.len() as u32).map(ir::BlockId).collect();
+            if inlined == 0 {
+                break;
+            }
+        }
+        if checked {
+            speculate::accesses(&mut function, &oracle);
+        } else {
+            speculate::drop_exits(&mut function);
+        }
+        inline::refine(&mut function, &facts, passed);
+        checks::reduce(&mut function);
+        simplify::clean(&mut function);
+        if cfg!(debug_assertions) {
+            let bytecode =
+                |func| Some(source(self.body(func)?, self.trace, self.mode));
+            if let Err(error) = crate::check::verify(&function, bytecode) {
+                panic!("{error}\n{function}");
+            }
         }
         Ok(function)
+    }
+
+    /// From now on the function is compiled without checks.
+    pub fn stop_checking(&mut self, func: FuncId) {
+        self.unchecked.insert(func);
     }
 
     /// Compiles a piece and everything that it refers to and that is not compiled on request.
@@ -352,7 +419,9 @@ impl ProgramCompiler {
             Piece::Entry(func) if self.missing(func).is_none() => {
                 Some(self.ssa(func, ir::Form::Entry)?)
             }
-            Piece::Resume(func) => Some(self.ssa(func, ir::Form::Resume)?),
+            Piece::Resume(func) | Piece::Unchecked(func) => {
+                Some(self.ssa(func, ir::Form::Resume)?)
+            }
             _ => None,
         };
         let mut context = std::mem::replace(&mut self.context, Context::new());
@@ -425,8 +494,9 @@ impl ProgramCompiler {
     }
 }
 
-fn source(body: &Bytecode, trace: bool) -> Source<'_> {
-    Source { trace, ..body.into() }
+fn source(body: &Bytecode, trace: bool, mode: Mode) -> Source<'_> {
+    let exits = mode == Mode::Safepoint && !trace;
+    Source { trace, exits, ..body.into() }
 }
 
 /// Parameters of a bytecode function, and whether `this` comes before them.
@@ -461,7 +531,7 @@ impl ModuleLinker<'_> {
                 let entry = self.entry(builder.func, func);
                 lower::lower_list_entry(builder, entry, params, takes_this);
             }
-            Piece::Entry(func) | Piece::Resume(func) => match ssa {
+            Piece::Entry(func) | Piece::Resume(func) | Piece::Unchecked(func) => match ssa {
                 Some(ssa) => lower::lower(builder, ssa, program, self),
                 None => {
                     let (_, takes_this) = params_of(program, func);

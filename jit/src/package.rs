@@ -21,7 +21,7 @@ use ion_runtime::bytecode::ops::{ConstOperand, PropValue};
 use ion_runtime::bytecode::{ConstValue, Instr};
 use ion_runtime::program::{FuncId, Konst, NativeId};
 use ion_runtime::value::{Atom, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
 /// A function that is called from outside of the package.
@@ -63,6 +63,10 @@ struct Properties {
     named: FxHashMap<Atom, Kinds>,
     /// What is stored under names that are not known.
     unnamed: Kinds,
+    /// What arrays and tuples hold.
+    elements: Kinds,
+    /// Names that are also indices.
+    indices: FxHashSet<Atom>,
 }
 
 impl Properties {
@@ -75,20 +79,36 @@ impl Properties {
                     && let Some(atom) = value.as_atom()
                 {
                     properties.names.insert(text.clone(), atom);
+                    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+                        properties.indices.insert(atom);
+                    }
                 }
             }
         }
         visit_constants(functions.iter().flatten().copied(), |constant| {
-            if let Visit::Property(key, Some(value)) = constant {
-                properties.store_text(key, kind_of(value));
+            match constant {
+                Visit::Property(key, Some(value)) => {
+                    properties.store_text(key, kind_of(value));
+                }
+                Visit::Element(value) => properties.elements |= kind_of(value),
+                _ => {}
             }
         });
+        // The program's arguments.
+        properties.elements |= Kinds::STRING;
         properties
     }
 
     fn store_text(&mut self, key: &str, kinds: Kinds) -> bool {
         let name = self.names.get(key).copied();
         name.is_some_and(|name| self.store(Some(name), kinds))
+    }
+
+    /// Returns whether that is something new.
+    fn store_element(&mut self, kinds: Kinds) -> bool {
+        let grown = !self.elements.contains(kinds);
+        self.elements |= kinds;
+        grown
     }
 
     /// Returns whether that is something new.
@@ -214,6 +234,18 @@ impl Facts for WithReturns<'_> {
             false => Kinds::ANY,
         }
     }
+
+    fn elements(&self) -> Kinds {
+        match self.base.objects_are_own() {
+            true => self.package.properties.elements,
+            false => Kinds::ANY,
+        }
+    }
+
+    fn captured(&self, func: FuncId, at: u32) -> Kinds {
+        let params = self.package.params(func);
+        params.get(at as usize).copied().unwrap_or(Kinds::ANY)
+    }
 }
 
 /// The magic methods that objects of a package may have: those whose names are the key of a literal
@@ -222,8 +254,9 @@ impl Facts for WithReturns<'_> {
 pub fn magic<'a>(functions: impl IntoIterator<Item = Source<'a>>) -> Magic {
     let mut magic = Magic::NONE;
     visit_constants(functions, |constant| {
-        let (Visit::Property(name, _) | Visit::Atom(name)) = constant;
-        magic = magic.union(Magic::named(name));
+        if let Visit::Property(name, _) | Visit::Atom(name) = constant {
+            magic = magic.union(Magic::named(name));
+        }
     });
     magic
 }
@@ -234,6 +267,8 @@ enum Visit<'a> {
     Property(&'a str, Option<&'a ConstValue>),
     /// An atom.
     Atom(&'a str),
+    /// An element of an array or a tuple.
+    Element(&'a ConstValue),
 }
 
 fn visit_constants<'a>(
@@ -259,7 +294,10 @@ fn visit_constants<'a>(
         while let Some(value) = open.pop() {
             match value {
                 ConstValue::Atom(text) => visit(Visit::Atom(text)),
-                ConstValue::Array(values) | ConstValue::Tuple(values) => open.extend(values),
+                ConstValue::Array(values) | ConstValue::Tuple(values) => {
+                    values.iter().for_each(|value| visit(Visit::Element(value)));
+                    open.extend(values);
+                }
                 ConstValue::Object(properties) => {
                     for (key, value, _) in properties {
                         visit(Visit::Property(key, Some(value)));
@@ -410,6 +448,7 @@ impl Solver<'_> {
                 }
                 self.recapture();
                 self.store(|properties| properties.store(None, Kinds::ANY));
+                self.store(|properties| properties.store_element(Kinds::ANY));
                 self.set_returns(func, Kinds::ANY);
                 return;
             }
@@ -434,6 +473,9 @@ impl Solver<'_> {
         }
         if self.facts.objects_are_own() {
             self.properties(func, &sites.stores, &sites.objects);
+            if !sites.elements.is_none() {
+                self.store(|properties| properties.store_element(sites.elements));
+            }
         }
         self.set_returns(func, inference.returns.kinds);
     }
@@ -450,7 +492,11 @@ impl Solver<'_> {
             self.readers.push(func);
         }
         for &(name, kinds) in stores {
-            self.store(|properties| properties.store(name, kinds));
+            self.store(|properties| {
+                let is_index = name.is_none_or(|name| properties.indices.contains(&name));
+                let grown = is_index && properties.store_element(kinds);
+                properties.store(name, kinds) || grown
+            });
         }
         for (pc, values) in objects {
             let Instr::ObjectInit { props, .. } = &source.instrs[*pc as usize] else { continue };

@@ -249,10 +249,12 @@ fn specialise_inst(
             let args = captures.iter().chain(&args).copied().collect();
             match known {
                 Known::Bytecode(func) => {
-                    function.insts[id.index()].op = Op::CallKnown { func, args };
+                    function.insts[id.index()].op = Op::CallKnown { func, this: None, args };
+                    function.insts[id.index()].exit = None;
                 }
                 Known::Native(native) => {
                     function.insts[id.index()].op = Op::CallNative { native, args };
+                    function.insts[id.index()].exit = None;
                     kept.extend(charge_native(function, id, result));
                 }
             }
@@ -317,7 +319,13 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
         | Op::NewObject { .. }
         | Op::NewArray { .. }
         | Op::Capture { .. }
-        | Op::MakeClosure { .. } => true,
+        | Op::MakeClosure { .. }
+        | Op::HasMethod { .. }
+        | Op::LoadCapture { .. }
+        | Op::LoadBound { .. }
+        | Op::LoadSlot { .. }
+        | Op::RowLength { .. }
+        | Op::LoadElement { .. } => true,
         // A repeated string may be longer than the memory limit.
         Op::Arith { .. } => {
             let kinds = inst.result.map_or(Kinds::ANY, |value| function.kinds(value));
@@ -341,7 +349,15 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
         | Op::Yield { .. }
         | Op::Safepoint { .. }
         | Op::Charge { .. }
-        | Op::Trace => false,
+        | Op::Trace
+        | Op::LoopHead
+        | Op::CheckShape { .. }
+        | Op::AssumeShape { .. }
+        | Op::CheckMethod { .. }
+        | Op::CheckClosure { .. }
+        | Op::StoreSlot { .. }
+        | Op::CheckRow { .. }
+        | Op::StoreElement { .. } => false,
     }
 }
 
@@ -414,7 +430,7 @@ impl Liveness {
         }
         let inst = function.inst(id);
         inst.op.visit(|value| self.value(value));
-        for state in [inst.before, inst.after].into_iter().flatten() {
+        for state in inst.states() {
             let mut next = Some(state);
             while let Some(state) = next {
                 if std::mem::replace(&mut self.states[state.index()], true) {

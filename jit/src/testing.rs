@@ -55,6 +55,7 @@ impl Unit {
             params: self.params,
             flow: &self.flow,
             trace: false,
+            exits: false,
         }
     }
 }

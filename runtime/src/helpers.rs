@@ -84,6 +84,9 @@ macro_rules! ion_helpers {
             /// Enters a function that has no compiled code with a list of arguments (`this` first, then
             /// parameters): charges for the call, adds its record and unwinds.
             interpret(function, args);
+            /// Tells that a check in compiled code of `function` has failed: the interpreter goes on with what
+            /// unwinds now.
+            exit(function);
             /// Allocates `bytes` bytes for an object with `header`; its address is the result.
             alloc(header, bytes);
         }
@@ -526,6 +529,10 @@ mod body {
                 unwind(process, Unwound::Trap(trap))
             }
         }
+    }
+
+    pub(super) fn exit(process: &mut Process, function: u64) -> u64 {
+        unwind(process, Unwound::Exit(FuncId(function as u32)))
     }
 
     pub(super) fn alloc(process: &mut Process, header: u64, bytes: u64) -> u64 {

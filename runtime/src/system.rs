@@ -37,6 +37,10 @@ pub enum Engine {
     Interp,
     /// Compiled code only.
     Jit,
+    /// The interpreter, and compiled code for what is hot.
+    Tiered,
+    /// Compiled code and the interpreter in turns, slice by slice (testing).
+    Mixed,
 }
 
 /// Settings of a run.

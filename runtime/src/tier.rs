@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::program::FuncId;
 use crate::value::Value;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How compiled code left.
 pub const STATUS_RETURNED: u64 = 0;
@@ -26,8 +27,54 @@ pub trait Compiler: Send + Sync {
     /// compiler's own convention. `None` if it is not compiled.
     fn list_entry(&self, function: FuncId) -> Option<*const u8>;
 
+    /// For each function: how it may be run now, see [`Readiness`].
+    fn readiness(&self) -> &[Readiness];
+
+    /// The function has become hot in the interpreter: compiles it soon, on another thread.
+    fn request(&self, function: FuncId);
+
+    /// A check in compiled code of `function` has failed. Returns whether [`Compiler::resume_entry`]
+    /// now gives other code.
+    fn exited(&self, function: FuncId) -> bool;
+
     /// What the compiler has done, for reports.
     fn stats(&self) -> CompilerStats;
+}
+
+/// How a function may be run, as compilers tell workers.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicU8);
+
+impl Readiness {
+    const COLD: u8 = 0;
+    const READY: u8 = 1;
+    const NEVER: u8 = 2;
+
+    /// Of a function that is interpreted until it is hot.
+    pub fn cold() -> Readiness {
+        Readiness(AtomicU8::new(Readiness::COLD))
+    }
+
+    /// There is compiled code, or there will be as soon as it is asked for.
+    pub fn set_ready(&self) {
+        self.0.store(Readiness::READY, Ordering::Release);
+    }
+
+    /// There will be no compiled code.
+    pub fn set_never(&self) {
+        self.0.store(Readiness::NEVER, Ordering::Release);
+    }
+
+    /// Is there compiled code?
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Readiness::READY
+    }
+
+    /// May there be compiled code later?
+    pub fn is_cold(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Readiness::COLD
+    }
 }
 
 /// What a compiler has done.

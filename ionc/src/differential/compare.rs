@@ -36,6 +36,8 @@ impl fmt::Display for Setting {
         let engine = match self.engine {
             Engine::Interp => "interp",
             Engine::Jit => "jit",
+            Engine::Tiered => "tiered",
+            Engine::Mixed => "mixed",
         };
         let preempt = match self.preempt {
             Preempt::Safepoint => "safepoint",

@@ -9,7 +9,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use ion_runtime::program::FuncId;
 use ion_runtime::system::{Config, Preempt};
-use ion_runtime::tier::{Compiler, CompilerStats, EnterFn};
+use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, Readiness};
 use ion_runtime::vm::Linked;
 use std::mem::ManuallyDrop;
 use std::sync::Mutex;
@@ -24,7 +24,11 @@ pub struct Jit {
     inner: Mutex<Inner>,
     enter: EnterFn,
     list_entries: Vec<Option<CodeAddress>>,
+    readiness: Vec<Readiness>,
 }
+
+/// So many checks may fail in a function before it is compiled without.
+const MAX_EXITS: u32 = 100;
 
 /// An address of compiled code.
 #[derive(Clone, Copy)]
@@ -35,6 +39,8 @@ struct Inner {
     module: ManuallyDrop<JITModule>,
     compiler: ProgramCompiler,
     resume: Vec<Option<CodeAddress>>,
+    /// Failed checks by function.
+    exits: Vec<u32>,
     time: Duration,
 }
 
@@ -116,8 +122,17 @@ impl Jit {
         let enter = code::enter_fn(module.get_finalized_function(enter));
         let resume = vec![None; linked.program.functions.len()];
         let time = started.elapsed();
-        let inner = Mutex::new(Inner { module: ManuallyDrop::new(module), compiler, resume, time });
-        Ok(Jit { inner, enter, list_entries })
+        let exits = vec![0; resume.len()];
+        let readiness: Vec<Readiness> = resume.iter().map(|_| Readiness::cold()).collect();
+        for (func, readiness) in (0..).map(FuncId).zip(&readiness) {
+            match compiler.missing(func) {
+                None => readiness.set_ready(),
+                Some(_) => readiness.set_never(),
+            }
+        }
+        let inner =
+            Inner { module: ManuallyDrop::new(module), compiler, resume, exits, time };
+        Ok(Jit { inner: Mutex::new(inner), enter, list_entries, readiness })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -147,9 +162,13 @@ impl Compiler for Jit {
             return Ok(address.0 as *const u8);
         }
         let started = Instant::now();
+        let piece = match inner.exits[function.0 as usize] < MAX_EXITS {
+            true => Piece::Resume(function),
+            false => Piece::Unchecked(function),
+        };
         let made = inner
             .compiler
-            .define(&mut *inner.module, Piece::Resume(function))
+            .define(&mut *inner.module, piece)
             .and_then(|id| Ok((id, inner.module.finalize_definitions()?)));
         let (id, ()) = made.map_err(|error| error.to_string())?;
         let address = inner.module.get_finalized_function(id);
@@ -160,6 +179,26 @@ impl Compiler for Jit {
 
     fn list_entry(&self, function: FuncId) -> Option<*const u8> {
         self.list_entries[function.0 as usize].map(|address| address.0 as *const u8)
+    }
+
+    fn readiness(&self) -> &[Readiness] {
+        &self.readiness
+    }
+
+    fn request(&self, _: FuncId) {}
+
+    fn exited(&self, function: FuncId) -> bool {
+        let inner = &mut *self.lock();
+        let exits = &mut inner.exits[function.0 as usize];
+        *exits += 1;
+        if *exits < MAX_EXITS {
+            return false;
+        }
+        if *exits == MAX_EXITS {
+            inner.compiler.stop_checking(function);
+            inner.resume[function.0 as usize] = None;
+        }
+        true
     }
 
     fn stats(&self) -> CompilerStats {

@@ -5,7 +5,7 @@ use crate::abi;
 use crate::ir::{BlockId, InstId, Op, ValueId};
 use crate::kinds::{Kinds, Repr};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 use ion_runtime::program::{FuncId, NativeId};
@@ -20,11 +20,30 @@ impl Lower<'_, '_> {
         self.b.ins().f64const(f64::from_bits(bits::UNDEFINED))
     }
 
-    pub(super) fn call_known(&mut self, id: InstId, func: FuncId, args: &[ValueId]) {
+    pub(super) fn call_known(
+        &mut self,
+        id: InstId,
+        func: FuncId,
+        this: Option<ValueId>,
+        args: &[ValueId],
+    ) {
+        let this = match this {
+            Some(this) if self.linker.params(func).1 => self.float(this),
+            _ => self.undefined(),
+        };
+        let value = self.call_entry(id, func, this, args);
+        if let Some(result) = self.f.inst(id).result {
+            let value = self.unbox_float(value, self.f.repr(result));
+            self.give(id, value);
+        }
+    }
+
+    /// Calls the entry of a function; unwinds if it does. The boxed result.
+    fn call_entry(&mut self, id: InstId, func: FuncId, this: Value, args: &[ValueId]) -> Value {
         let (params, takes_this) = self.linker.params(func);
         let mut passed = Vec::with_capacity(params + 1);
         if takes_this {
-            passed.push(self.undefined());
+            passed.push(this);
         }
         for at in 0..params {
             let arg = match args.get(at) {
@@ -40,10 +59,7 @@ impl Lower<'_, '_> {
             (results[0], results[1])
         };
         self.check_status(id, status);
-        if let Some(result) = self.f.inst(id).result {
-            let value = self.unbox_float(value, self.f.repr(result));
-            self.give(id, value);
-        }
+        value
     }
 
     /// Finds reads of properties whose only use is a call behind them in the same block: there the
@@ -75,37 +91,6 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// Goes to `join` with what a direct call of `func` gives.
-    fn call_direct(
-        &mut self,
-        id: InstId,
-        func: FuncId,
-        this: Value,
-        args: &[ValueId],
-        join: Block,
-    ) {
-        let (params, takes_this) = self.linker.params(func);
-        let mut passed = Vec::with_capacity(params + 1);
-        if takes_this {
-            passed.push(this);
-        }
-        for at in 0..params {
-            let arg = match args.get(at) {
-                Some(&arg) => self.float(arg),
-                None => self.undefined(),
-            };
-            passed.push(arg);
-        }
-        let callee = self.callee(func);
-        let call = self.b.ins().call(callee, &passed);
-        let (status, value) = {
-            let results = self.b.inst_results(call);
-            (results[0], results[1])
-        };
-        self.check_status(id, status);
-        self.b.ins().jump(join, &[BlockArg::Value(value)]);
-    }
-
     pub(super) fn call_value(&mut self, id: InstId, function: ValueId, args: &[ValueId]) {
         let receiver = self.receivers.get(&id).copied();
         let function = self.bits(function);
@@ -121,7 +106,8 @@ impl Lower<'_, '_> {
                 self.b.ins().brif(same, hit, &[], next, &[]);
                 self.b.switch_to_block(hit);
                 let this = self.float(object);
-                self.call_direct(id, func, this, args, join);
+                let value = self.call_entry(id, func, this, args);
+                self.b.ins().jump(join, &[BlockArg::Value(value)]);
                 self.b.switch_to_block(next);
             }
         }

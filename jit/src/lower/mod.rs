@@ -11,6 +11,7 @@ mod actor;
 mod arith;
 mod build;
 mod call;
+mod check;
 mod compare;
 mod control;
 mod pattern;
@@ -31,6 +32,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
+use ion_runtime::heap::offset;
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 use ion_runtime::object::shape::ShapeTable;
@@ -89,6 +91,10 @@ pub(crate) struct Lower<'a, 'b> {
     signatures: FxHashMap<Helper, SigRef>,
     stubs: FxHashMap<Helper, FuncRef>,
     callees: FxHashMap<FuncId, FuncRef>,
+    /// Cold blocks that leave in exit states.
+    exits: FxHashMap<StateId, Block>,
+    /// Those that are still to be written, and for which instruction.
+    open_exits: Vec<(Block, InstId, StateId)>,
     /// Address of the record's registers, in the resume form.
     registers: Option<Value>,
     /// Properties that are read only to be called at once: by the reading instruction.
@@ -110,6 +116,8 @@ pub fn lower(
         signatures: FxHashMap::default(),
         stubs: FxHashMap::default(),
         callees: FxHashMap::default(),
+        exits: FxHashMap::default(),
+        open_exits: Vec::new(),
         registers: None,
         methods: FxHashMap::default(),
         receivers: FxHashMap::default(),
@@ -157,6 +165,7 @@ impl<'a> Lower<'a, '_> {
             }
             self.terminator(block);
         }
+        self.write_exits();
         self.b.seal_all_blocks();
     }
 
@@ -216,7 +225,7 @@ impl<'a> Lower<'a, '_> {
                 self.set_prop(id, *object, *key, *value, *this);
             }
             Op::CallValue { function, args } => self.call_value(id, *function, args),
-            Op::CallKnown { func, args } => self.call_known(id, *func, args),
+            Op::CallKnown { func, this, args } => self.call_known(id, *func, *this, args),
             Op::CallNative { native, args } => self.call_native(id, *native, args),
             Op::Spawn { function, args } => self.spawn(id, *function, args),
             Op::Send { process, message } => self.send(*process, *message),
@@ -239,6 +248,28 @@ impl<'a> Lower<'a, '_> {
             Op::Trace => {
                 let place = self.place(inst.frame, inst.pc);
                 self.call_helper(Helper::trace, &[place]);
+            }
+            Op::LoopHead | Op::AssumeShape { .. } => {}
+            Op::CheckShape { object, shape } => self.check_shape(id, *object, *shape),
+            Op::CheckMethod { object, method } => self.check_method(id, *object, method),
+            Op::HasMethod { object, method } => self.has_method(id, *object, method),
+            Op::CheckClosure { function, func, captures } => {
+                self.check_closure(id, *function, *func, *captures);
+            }
+            Op::LoadCapture { function, at, .. } => {
+                let at = offset::CLOSURE_CAPTURES + 8 * *at as usize;
+                self.load_from_closure(id, *function, at);
+            }
+            Op::LoadBound { function } => {
+                self.load_from_closure(id, *function, offset::CLOSURE_THIS);
+            }
+            Op::LoadSlot { object, slot, number } => self.load_slot(id, *object, *slot, *number),
+            Op::StoreSlot { object, slot, value } => self.store_slot(*object, *slot, *value),
+            Op::CheckRow { object, row } => self.check_row(id, *object, *row),
+            Op::RowLength { object, row } => self.row_length(id, *object, *row),
+            op @ Op::LoadElement { .. } => self.load_element(id, op),
+            Op::StoreElement { object, index, value } => {
+                self.store_element(id, *object, *index, *value);
             }
         }
     }

@@ -46,7 +46,7 @@ impl Lower<'_, '_> {
     }
 
     /// The address of a heap object; goes to `slow` if `value` may be none and is none.
-    fn address(&mut self, value: ValueId, slow: Block) -> Value {
+    pub(super) fn address(&mut self, value: ValueId, slow: Block) -> Value {
         let word = self.bits(value);
         if !POINTERS.contains(self.f.kinds(value)) {
             let top = self.b.ins().ushr_imm_u(word, 48);
@@ -63,13 +63,13 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(next);
     }
 
-    fn load_tag(&mut self, address: Value) -> Value {
+    pub(super) fn load_tag(&mut self, address: Value) -> Value {
         self.b.ins().load(types::I32, TRUSTED, address, 0)
     }
 
     /// Gives a value that was read from memory, which must not be a function: that would have to be
     /// bound, and goes to `slow`.
-    fn read_unbound(&mut self, address: Value, at: i32, kinds: Kinds, slow: Block) -> Value {
+    pub(super) fn read_unbound(&mut self, address: Value, at: i32, kinds: Kinds, slow: Block) -> Value {
         let repr = kinds.repr();
         if !kinds.intersects(Kinds::FUNCTION) {
             return self.load_as(address, at, repr);
@@ -93,7 +93,7 @@ impl Lower<'_, '_> {
         self.unbox_bits(word, repr)
     }
 
-    fn load_as(&mut self, address: Value, at: i32, repr: Repr) -> Value {
+    pub(super) fn load_as(&mut self, address: Value, at: i32, repr: Repr) -> Value {
         let ty = if repr == Repr::F64 { types::F64 } else { types::I64 };
         let value = self.b.ins().load(ty, TRUSTED, address, at);
         if repr == Repr::F64 { value } else { self.unbox_bits(value, repr) }
@@ -101,7 +101,13 @@ impl Lower<'_, '_> {
 
     /// The index of an element as an integer; goes to `slow` if `key` is no whole number from 0 on.
     /// A negative number becomes a huge index, which the caller's check of the length refuses.
-    fn index(&mut self, key: ValueId, slow: Block) -> Value {
+    pub(super) fn index(&mut self, key: ValueId, slow: Block) -> Value {
+        let constant = self.f.as_constant(key).and_then(|constant| constant.value.as_number());
+        if let Some(number) = constant.filter(|number| (0.0..4e9).contains(number))
+            && number.fract() == 0.0
+        {
+            return self.word(number as u64);
+        }
         let number = self.float(key);
         let index = self.b.ins().fcvt_to_sint_sat(types::I64, number);
         let back = self.b.ins().fcvt_from_sint(types::F64, index);
@@ -318,7 +324,7 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(join);
     }
 
-    fn store(&mut self, value: ValueId, address: Value, at: i32) {
+    pub(super) fn store(&mut self, value: ValueId, address: Value, at: i32) {
         let value = match self.f.repr(value) {
             Repr::F64 => self.value(value),
             _ => self.bits(value),
@@ -368,6 +374,19 @@ impl Lower<'_, '_> {
             let is_array = self.b.ins().icmp_imm_u(IntCC::Equal, found, i64::from(tag::ARRAY));
             self.go_on_if(is_array, slow);
         }
+        self.set_checked_element(object, key, value, join, slow);
+    }
+
+    /// Writes an element of what is known to be an array, or appends one if there is room for it.
+    pub(super) fn set_checked_element(
+        &mut self,
+        object: ValueId,
+        key: ValueId,
+        value: ValueId,
+        join: Block,
+        slow: Block,
+    ) {
+        let address = self.address_of(object);
         let index = self.index(key, slow);
         let len = self.b.ins().load(types::I64, TRUSTED, address, offset::ARRAY_LEN as i32);
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, len);

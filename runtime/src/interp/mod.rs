@@ -126,8 +126,11 @@ enum Flow {
 }
 
 /// Runs the newest frame record of `process`. `STEP`: every instruction is charged and a
-/// safepoint. `TRACE`: every instruction is reported.
-pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) -> Leave {
+/// safepoint. `TRACE`: every instruction is reported. `TIERED`: a function for which there is
+/// compiled code is left to it where that can be entered: at calls, returns and heads of loops.
+pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
+    process: &mut Process,
+) -> Leave {
     let codes: &[CodeBlock] = process.worker().codes();
     let Some(Cursor { mut code, mut function, mut base, mut pc, .. }) =
         Cursor::load(process, codes)
@@ -207,6 +210,27 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             continue;
         }};
     }
+    // Ends a jump backward: `pc` is its target already.
+    macro_rules! back {
+        () => {{
+            if process.charge(1) {
+                safepoint!();
+            }
+            if TIERED && process.worker().is_ready(function) {
+                process.suspend_top(index!(), 0, Cont::Store);
+                return Leave::Other;
+            }
+            continue;
+        }};
+    }
+    // The newest record is that of another call, and up to date.
+    macro_rules! hand_over {
+        () => {
+            if TIERED && process.worker().is_ready(function) {
+                return Leave::Other;
+            }
+        };
+    }
     macro_rules! reload {
         () => {
             match Cursor::load(process, codes) {
@@ -230,6 +254,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                     if used_up {
                         safepoint!();
                     }
+                    hand_over!();
                     continue;
                 }
                 Flow::Leave(leave) => return leave,
@@ -291,7 +316,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                     let from = pc.wrapping_add($first + 1);
                     jump!(jump.imm);
                     if pc <= from {
-                        charged!(1, 1)
+                        back!()
                     }
                 } else {
                     skip!($first + 2);
@@ -351,7 +376,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             OpCode::KAddJumpBack => {
                 if arith_constant!(op, Arith::Add, |a, b| a + b, 2) {
                     jump!(op!(0).imm);
-                    charged!(1, 1)
+                    back!()
                 }
             }
             OpCode::AddAdd => {
@@ -375,7 +400,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                 if a.is_number() && b.is_number() {
                     set!(op.a, Value::number_raw(a.number_bits() + b.number_bits()));
                     jump!(op!(1).imm);
-                    charged!(1, 1)
+                    back!()
                 }
                 slow!(arith_slow(process, &at!(), Arith::Add, op.a, a, b))
             }
@@ -467,7 +492,11 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                     };
                     (code, function, base) = (&codes[id as usize], id, window);
                     pc = code.ops.as_ptr();
-                    charged!(1, 2)
+                    if process.charge(if STEP { 2 } else { 1 }) {
+                        safepoint!();
+                    }
+                    hand_over!();
+                    continue;
                 }
                 slow!(call_slow(process, &at!(), op, callee, if STEP { 2 } else { 1 }))
             }
@@ -483,6 +512,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                 if STEP && process.exhausted() {
                     safepoint!();
                 }
+                hand_over!();
             }
             OpCode::Jump => {
                 jump!(op.imm);
@@ -490,7 +520,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
             }
             OpCode::JumpBack => {
                 jump!(op.imm);
-                charged!(1, 1)
+                back!()
             }
             OpCode::JumpIfTrue | OpCode::JumpIfFalse => {
                 let condition = reg!(op.a);
@@ -498,7 +528,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                     let back = op.imm <= u64::from(index!());
                     jump!(op.imm);
                     if back {
-                        charged!(1, 1)
+                        back!()
                     }
                     done!(1)
                 }
@@ -510,7 +540,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool>(process: &mut Process) ->
                 let target = match_target(process, &at!(), reg!(op.a));
                 jump!(u64::from(target));
                 if target <= from {
-                    charged!(1, 1)
+                    back!()
                 }
                 done!(1)
             }

@@ -46,6 +46,8 @@ pub(crate) enum Unwound {
     Call,
     /// This is the result that the newest own record waits for.
     Deliver(Value),
+    /// A check in compiled code of this function has failed.
+    Exit(FuncId),
 }
 
 /// See the module text.
@@ -59,6 +61,8 @@ pub struct Worker {
     /// Entries for suspended calls by function; empty: not asked for yet.
     resume: RefCell<Vec<Option<ResumeEntry>>>,
     enter: Option<EnterFn>,
+    /// Calls and turns of loops by function, while it is interpreted.
+    heat: Vec<Cell<u32>>,
     queue: RefCell<VecDeque<Pid>>,
     timers: RefCell<Wheel<Alarm>>,
     /// Work done so far: reductions, and [`SLICE_WORK`] for each slice.
@@ -125,6 +129,9 @@ enum ResumeEntry {
     Interpreted,
 }
 
+/// So many calls and turns of loops make a function hot.
+const HOT: u32 = 1000;
+
 /// How a slice ended.
 enum SliceEnd {
     Preempted,
@@ -159,6 +166,7 @@ impl Worker {
             id,
             resume: RefCell::default(),
             enter,
+            heat: vec![Cell::new(0); functions],
             queue: RefCell::default(),
             timers: RefCell::new(Wheel::new()),
             work: Cell::new(0),
@@ -185,6 +193,25 @@ impl Worker {
     /// Where compiled code enters `function` with a list of arguments; `None` if it has to be interpreted.
     pub(crate) fn list_entry(&self, function: FuncId) -> Option<*const u8> {
         self.system.compiler.as_ref()?.list_entry(function)
+    }
+
+    /// Is there compiled code for the function? If not, counts that it was called or went round a loop.
+    #[inline]
+    pub(crate) fn is_ready(&self, function: u32) -> bool {
+        let Some(compiler) = &self.system.compiler else { return false };
+        let readiness = &compiler.readiness()[function as usize];
+        if readiness.is_ready() {
+            return true;
+        }
+        let heat = &self.heat[function as usize];
+        heat.set(heat.get() + 1);
+        if heat.get() >= HOT {
+            heat.set(0);
+            if readiness.is_cold() {
+                compiler.request(FuncId(function));
+            }
+        }
+        false
     }
 
     /// What a call costs.
@@ -484,7 +511,13 @@ impl Worker {
     }
 
     fn run_slice(&self, process: &mut Process) -> SliceEnd {
-        let jit = self.system.config.engine == Engine::Jit;
+        let engine = match self.system.config.engine {
+            Engine::Mixed => {
+                let slices = self.system.counters.slices.load(Ordering::Relaxed);
+                if slices.is_multiple_of(2) { Engine::Interp } else { Engine::Jit }
+            }
+            engine => engine,
+        };
         loop {
             let Some(top) = process.stack.top() else {
                 return returns(process.result);
@@ -500,10 +533,12 @@ impl Worker {
                     Ok(Resumed::Blocking) => return SliceEnd::Away,
                     Err(trap) => Leave::Trapped(trap),
                 }
-            } else if jit {
+            } else if engine == Engine::Jit
+                || engine == Engine::Tiered && self.is_ready(top.function)
+            {
                 self.run_compiled(process, FuncId(top.function))
             } else {
-                match self.interpret(process) {
+                match self.interpret(process, engine == Engine::Tiered) {
                     // A frame may have returned to a native one: like every return, see `returned`.
                     Leave::Other => self.look(process),
                     leave => leave,
@@ -526,13 +561,15 @@ impl Worker {
         }
     }
 
-    fn interpret(&self, process: &mut Process) -> Leave {
+    /// Goes on with the newest record in the interpreter. `tiered`: until there is compiled code.
+    fn interpret(&self, process: &mut Process, tiered: bool) -> Leave {
         let step = self.system.config.preempt == Preempt::Instruction;
         match (step, self.system.config.debug) {
-            (false, false) => interp::run::<false, false>(process),
-            (true, false) => interp::run::<true, false>(process),
-            (false, true) => interp::run::<false, true>(process),
-            (true, true) => interp::run::<true, true>(process),
+            (false, false) if tiered => interp::run::<false, false, true>(process),
+            (false, false) => interp::run::<false, false, false>(process),
+            (true, false) => interp::run::<true, false, false>(process),
+            (false, true) => interp::run::<false, true, false>(process),
+            (true, true) => interp::run::<true, true, false>(process),
         }
     }
 
@@ -566,10 +603,10 @@ impl Worker {
     fn run_compiled(&self, process: &mut Process, function: FuncId) -> Leave {
         let entry = match self.resume_entry(function) {
             Ok(ResumeEntry::Code(entry)) => entry,
-            Ok(ResumeEntry::Interpreted) => return self.interpret(process),
+            Ok(ResumeEntry::Interpreted) => return self.interpret(process, false),
             Err(trap) => return Leave::Trapped(trap),
         };
-        let Some(enter) = self.enter else { return self.interpret(process) };
+        let Some(enter) = self.enter else { return self.interpret(process, false) };
         let registers = process.stack.top_base();
         // The record is popped first: compiled code reads it completely before it does anything
         // else, and whatever it leaves goes to `records`, not to the stack.
@@ -595,6 +632,13 @@ impl Worker {
                 self.look(process)
             }
             Some(Unwound::Call) => self.look(process),
+            Some(Unwound::Exit(function)) => {
+                let compiler = self.system.compiler.as_ref();
+                if compiler.is_some_and(|compiler| compiler.exited(function)) {
+                    self.resume.borrow_mut()[function.0 as usize] = None;
+                }
+                self.interpret(process, true)
+            }
         }
     }
 
