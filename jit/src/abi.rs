@@ -54,6 +54,14 @@ pub fn helper(helper: Helper, isa: &dyn TargetIsa) -> Signature {
     signature
 }
 
+/// A library function of numbers, see [`ion_runtime::natives::Fast`].
+pub fn of_numbers(count: usize, isa: &dyn TargetIsa) -> Signature {
+    let mut signature = Signature::new(isa.default_call_conv());
+    signature.params.extend((0..count).map(|_| AbiParam::new(types::F64)));
+    signature.returns.push(AbiParam::new(types::F64));
+    signature
+}
+
 /// A stub around a helper that clobbers nothing and leaves status and result in the process.
 pub fn cold_stub(helper: Helper) -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);

@@ -145,11 +145,31 @@ impl Changes {
     }
 }
 
+/// Parameters of a loop's header that every turn passes on as they are.
+fn unchanged(function: &Function, loops: &Loops, index: u32) -> Vec<usize> {
+    let data = &loops.loops[index as usize];
+    let params = &function.block(data.header).params;
+    let mut unchanged = vec![true; params.len()];
+    for latch in &data.latches {
+        for target in function.block(*latch).term.targets() {
+            if target.block == data.header {
+                for ((same, param), arg) in unchanged.iter_mut().zip(params).zip(&target.args) {
+                    *same &= param == arg;
+                }
+            }
+        }
+    }
+    (0..params.len()).filter(|&at| unchanged[at]).collect()
+}
+
 fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
     let data = &loops.loops[index as usize];
     let header = data.header;
     let head = function.block(header).insts.first().copied();
     let Some(head) = head.filter(|&head| function.inst(head).op == Op::LoopHead) else { return };
+    let unchanged = unchanged(function, loops, index);
+    let mut invariant_params: FxHashSet<ValueId> = FxHashSet::default();
+    invariant_params.extend(unchanged.iter().map(|&at| function.block(header).params[at]));
     let changes = Changes::of(function, &data.blocks);
     let order = cfg::reverse_postorder(function);
     let dominators = cfg::Dominators::new(function, &order);
@@ -167,7 +187,9 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
             let inst = function.inst(id);
             let mut invariant = true;
             inst.op.visit(|value| {
-                invariant &= loops.is_invariant(index, value) || moved.contains(&value);
+                invariant &= loops.is_invariant(index, value)
+                    || moved.contains(&value)
+                    || invariant_params.contains(&value);
             });
             if !invariant {
                 continue;
@@ -201,7 +223,8 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
     if out.is_empty() {
         return;
     }
-    let Some((front, exit)) = front_of(function, loops, index, head) else { return };
+    let front = front_of(function, loops, index, head, &unchanged);
+    let Some((front, exit)) = front else { return };
     for block in &data.blocks {
         let moves: &Vec<InstId> = &out;
         function.blocks[block.index()].insts.retain(|inst| !moves.contains(inst));
@@ -217,12 +240,14 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
     function.blocks[front.index()].insts.extend(out);
 }
 
-/// A new block through which all ways into the loop lead, and the state there.
+/// A new block through which all ways into the loop lead, and the state there. Parameters of the
+/// header that are `unchanged` become those of the new block.
 fn front_of(
     function: &mut Function,
     loops: &Loops,
     index: u32,
     head: InstId,
+    unchanged: &[usize],
 ) -> Option<(BlockId, StateId)> {
     let header = loops.loops[index as usize].header;
     let order = cfg::reverse_postorder(function);
@@ -243,7 +268,12 @@ fn front_of(
     let params = function.block(header).params.clone();
     let mut renamed: FxHashMap<ValueId, ValueId> = FxHashMap::default();
     let mut args = Vec::with_capacity(params.len());
-    for param in params {
+    for (at, param) in params.into_iter().enumerate() {
+        if unchanged.contains(&at) {
+            function.blocks[front.index()].params.push(param);
+            function.values[param.index()].def = ValueDef::Param(front);
+            continue;
+        }
         let new = function.add_param(front, function.kinds(param));
         renamed.insert(param, new);
         args.push(new);
@@ -256,6 +286,22 @@ fn front_of(
         }
     }
     function.blocks[front.index()].term = Terminator::Jump(Target { block: header, args });
+    // The header keeps those that change.
+    let keep = |list: &mut Vec<ValueId>| {
+        let mut at = 0;
+        list.retain(|_| {
+            at += 1;
+            !unchanged.contains(&(at - 1))
+        });
+    };
+    keep(&mut function.blocks[header.index()].params);
+    for latch in &loops.loops[index as usize].latches {
+        for target in function.blocks[latch.index()].term.targets_mut() {
+            if target.block == header {
+                keep(&mut target.args);
+            }
+        }
+    }
     // The state of the head, from the outermost caller's on.
     let chain: Vec<StateId> =
         std::iter::successors(Some(exit), |state| function.state(*state).parent).collect();

@@ -140,6 +140,8 @@ impl Function {
             Op::CallNative { native, args } => {
                 format!("call native {}{}", native.0, self.list(args))
             }
+            Op::CallFast { native, args } => format!("call fast {}{}", native.0, self.list(args)),
+            Op::Sqrt { a } => format!("sqrt {}", v(a)),
             Op::Spawn { function, args } => format!("spawn {}{}", v(function), self.list(args)),
             Op::Send { process, message } => format!("send {} {}", v(process), v(message)),
             Op::Receive => "receive".to_string(),

@@ -531,7 +531,7 @@ impl Solver<'_> {
                 let held = self.facts.property(slot.key);
                 Fact::of(if *number { Kinds::NUMBER } else { held })
             }
-            Op::RowLength { .. } => Fact::of(Kinds::NUMBER),
+            Op::RowLength { .. } | Op::Sqrt { .. } | Op::CallFast { .. } => Fact::of(Kinds::NUMBER),
             Op::LoadElement { number, .. } => {
                 let held = self.facts.elements().without(Kinds::FUNCTION);
                 Fact::of(if *number { Kinds::NUMBER } else { held })

@@ -392,6 +392,18 @@ pub enum Op {
         /// Arguments.
         args: Vec<ValueId>,
     },
+    /// The square root of a Number. Exits if that is negative.
+    Sqrt {
+        /// Operand.
+        a: ValueId,
+    },
+    /// Calls a library function that is one of Numbers and has no effects.
+    CallFast {
+        /// Callee.
+        native: NativeId,
+        /// Arguments, all of them Numbers.
+        args: Vec<ValueId>,
+    },
     /// Starts a process. A safepoint that charges for it follows.
     Spawn {
         /// What it runs.
@@ -641,7 +653,7 @@ impl Op {
                 visit(*a);
                 visit(*b);
             }
-            Truth { a } | Not { a } => visit(*a),
+            Truth { a } | Not { a } | Sqrt { a } => visit(*a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }
@@ -684,7 +696,9 @@ impl Op {
                 this.iter().for_each(|&this| visit(this));
                 args.iter().for_each(|&arg| visit(arg));
             }
-            CallNative { args, .. } => args.iter().for_each(|&arg| visit(arg)),
+            CallNative { args, .. } | CallFast { args, .. } => {
+                args.iter().for_each(|&arg| visit(arg));
+            }
             Send { process, message } => {
                 visit(*process);
                 visit(*message);
@@ -724,7 +738,7 @@ impl Op {
                 each(a);
                 each(b);
             }
-            Truth { a } | Not { a } => each(a),
+            Truth { a } | Not { a } | Sqrt { a } => each(a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }
@@ -767,7 +781,7 @@ impl Op {
                 this.iter_mut().for_each(&mut each);
                 args.iter_mut().for_each(each);
             }
-            CallNative { args, .. } => args.iter_mut().for_each(each),
+            CallNative { args, .. } | CallFast { args, .. } => args.iter_mut().for_each(each),
             Send { process, message } => {
                 each(process);
                 each(message);

@@ -27,6 +27,7 @@ use cranelift_module::{FuncId as ClifFuncId, Linkage, Module, ModuleError};
 use ion_runtime::atom::AtomTable;
 use ion_runtime::helpers::Helper;
 use ion_runtime::link::Template;
+use ion_runtime::natives::NativeBody;
 use ion_runtime::object::Kind;
 use ion_runtime::object::shape::ShapeTable;
 use ion_runtime::program::{Bytecode, Code, FuncId, NativeId, Program};
@@ -363,6 +364,7 @@ impl ProgramCompiler {
             atoms: &self.atoms,
             program: &self.program,
             facts: &facts,
+            fixed: self.fixed_literals,
         };
         let checked = !self.unchecked.contains(&func);
         let mut limits = self.limits;

@@ -254,7 +254,6 @@ fn specialise_inst(
                 }
                 Known::Native(native) => {
                     function.insts[id.index()].op = Op::CallNative { native, args };
-                    function.insts[id.index()].exit = None;
                     kept.extend(charge_native(function, id, result));
                 }
             }
@@ -325,7 +324,9 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
         | Op::LoadBound { .. }
         | Op::LoadSlot { .. }
         | Op::RowLength { .. }
-        | Op::LoadElement { .. } => true,
+        | Op::LoadElement { .. }
+        | Op::Sqrt { .. }
+        | Op::CallFast { .. } => true,
         // A repeated string may be longer than the memory limit.
         Op::Arith { .. } => {
             let kinds = inst.result.map_or(Kinds::ANY, |value| function.kinds(value));

@@ -16,6 +16,7 @@ use crate::kinds::{Facts, Kinds};
 use crate::origins::Hints;
 use ion_runtime::atom::{AtomTable, known};
 use ion_runtime::bytecode::Access;
+use ion_runtime::natives::Fast;
 use ion_runtime::object::shape::{ShapeId, ShapeTable};
 use ion_runtime::program::{FuncId, Program};
 use ion_runtime::value::{Atom, Value};
@@ -35,6 +36,8 @@ pub struct Oracle<'a> {
     pub program: &'a Program,
     /// Facts.
     pub facts: &'a dyn Facts,
+    /// May addresses be written into the code?
+    pub fixed: bool,
 }
 
 /// Can nobody see whether the instruction has run once or twice, or not at all?
@@ -62,7 +65,9 @@ fn is_pure(inst: &Inst) -> bool {
         | Op::LoadSlot { .. }
         | Op::CheckRow { .. }
         | Op::RowLength { .. }
-        | Op::LoadElement { .. } => true,
+        | Op::LoadElement { .. }
+        | Op::Sqrt { .. }
+        | Op::CallFast { .. } => true,
         Op::Arith { .. } | Op::Compare { .. } | Op::GetProp { .. } => inst.after.is_none(),
         _ => false,
     }
@@ -404,7 +409,10 @@ pub fn accesses(function: &mut Function, oracle: &Oracle<'_>) {
 /// Drops the exits of instructions that have no check.
 pub fn drop_exits(function: &mut Function) {
     for inst in &mut function.insts {
-        if matches!(inst.op, Op::GetProp { .. } | Op::SetProp { .. } | Op::CallValue { .. }) {
+        if matches!(
+            inst.op,
+            Op::GetProp { .. } | Op::SetProp { .. } | Op::CallValue { .. } | Op::CallNative { .. }
+        ) {
             inst.exit = None;
         }
     }
@@ -490,6 +498,26 @@ fn access(
                 }
                 _ => Vec::new(),
             }
+        }
+        Op::CallNative { native, args } => {
+            let numbers = args.iter().all(|&arg| function.kinds(arg) == Kinds::NUMBER);
+            let Some(def) = oracle.program.native(native).def.as_ref().filter(|_| numbers) else {
+                return Vec::new();
+            };
+            let inst = &mut function.insts[id.index()];
+            match (&def.fast, &args[..]) {
+                (None, &[a]) if def.name == "Sqrt" => {
+                    inst.op = Op::Sqrt { a };
+                    inst.exit = Some(exit);
+                }
+                (Some(Fast::F1(_)), [_]) | (Some(Fast::F2(_)), [_, _]) if oracle.fixed => {
+                    inst.op = Op::CallFast { native, args };
+                    inst.exit = None;
+                }
+                _ => return Vec::new(),
+            }
+            inst.after = None;
+            Vec::new()
         }
         _ => Vec::new(),
     }

@@ -4,10 +4,11 @@ use super::{Lower, TRUSTED};
 use crate::abi;
 use crate::ir::{BlockId, InstId, Op, ValueId};
 use crate::kinds::{Kinds, Repr};
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
+use ion_runtime::natives::Fast;
 use ion_runtime::program::{FuncId, NativeId};
 use ion_runtime::value::bits;
 use rustc_hash::FxHashMap;
@@ -153,6 +154,35 @@ impl Lower<'_, '_> {
         let list = self.list(args);
         let count = self.word(args.len() as u64);
         self.helper_result(id, Helper::call_native, &[native, list, count]);
+    }
+
+    pub(super) fn sqrt(&mut self, id: InstId, a: ValueId) {
+        let exit = self.exit(id);
+        let number = self.float(a);
+        let zero = self.b.ins().f64const(0.0);
+        let negative = self.b.ins().fcmp(FloatCC::LessThan, number, zero);
+        let next = self.b.create_block();
+        self.b.ins().brif(negative, exit, &[], next, &[]);
+        self.b.switch_to_block(next);
+        let root = self.b.ins().sqrt(number);
+        self.give(id, root);
+    }
+
+    /// Calls a function of numbers at its address.
+    pub(super) fn call_fast(&mut self, id: InstId, native: NativeId, args: &[ValueId]) {
+        let fast = self.program.native(native).def.as_ref().and_then(|def| def.fast);
+        let address = match fast {
+            Some(Fast::F1(function)) => function as *const () as u64,
+            Some(Fast::F2(function)) => function as *const () as u64,
+            None => return,
+        };
+        let signature = abi::of_numbers(args.len(), self.linker.isa());
+        let signature = self.b.import_signature(signature);
+        let address = self.word(address);
+        let args: Vec<Value> = args.iter().map(|&arg| self.float(arg)).collect();
+        let call = self.b.ins().call_indirect(signature, address, &args);
+        let result = self.b.inst_results(call)[0];
+        self.give(id, result);
     }
 
     /// Loads a boxed value in the representation that a result needs.

@@ -20,7 +20,7 @@ fn slot_offset(at: u32) -> i32 {
 
 impl Lower<'_, '_> {
     /// The cold block that leaves in the exit state of an instruction.
-    fn exit(&mut self, id: InstId) -> Block {
+    pub(super) fn exit(&mut self, id: InstId) -> Block {
         let state = self.f.inst(id).exit.expect("checks have an exit");
         if let Some(&block) = self.exits.get(&state) {
             return block;
