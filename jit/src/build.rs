@@ -11,7 +11,7 @@
 
 use crate::infer::ResumeFacts;
 use crate::ir::*;
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, Magic};
 use crate::points::{self, Mode};
 use ion_runtime::bytecode::flow::Flow;
 use ion_runtime::bytecode::ops::{Offset, PropValue};
@@ -35,8 +35,9 @@ pub struct Source<'a> {
     pub flow: &'a Flow,
     /// Report every instruction in the debug trace.
     pub trace: bool,
-    /// Note the states in which the interpreter goes on if a check fails, see [`Inst::exit`].
-    pub exits: bool,
+    /// Note the states in which the interpreter goes on if a check fails, see [`Inst::exit`]; these
+    /// are the magic methods that objects may have.
+    pub exits: Option<Magic>,
 }
 
 impl<'a> From<&'a Bytecode> for Source<'a> {
@@ -48,7 +49,7 @@ impl<'a> From<&'a Bytecode> for Source<'a> {
             params: body.params,
             flow: body.flow(),
             trace: false,
-            exits: false,
+            exits: None,
         }
     }
 }
@@ -128,6 +129,7 @@ pub fn build(
         node: Node { start: 0, aside: false },
         env: Vec::new(),
         at: BlockId(0),
+        shared_exit: None,
         envs: Vec::new(),
         candidates: match form {
             Form::Entry => points::candidates(source.instrs, source.flow, mode),
@@ -327,6 +329,8 @@ struct Builder<'a> {
     env: Vec<ValueId>,
     /// The block that is being filled.
     at: BlockId,
+    /// The exit of the instructions since something happened that can be seen.
+    shared_exit: Option<StateId>,
     envs: Vec<Env>,
     /// For each index: shall its environment be noted?
     candidates: Vec<bool>,
@@ -436,14 +440,18 @@ impl Builder<'_> {
             self.set(reg, value);
         }
         let end = self.graph.end(self.source, start);
-        if self.source.exits && !node.aside && self.graph.heads.contains(&start) {
-            let exit = self.state(start, None, None);
+        self.shared_exit = None;
+        if self.source.exits.is_some() && !node.aside && self.graph.heads.contains(&start) {
+            let exit = self.exit(start);
             let inst = self.push(Op::LoopHead, start);
-            self.function.insts[inst.index()].exit = Some(exit);
+            self.function.insts[inst.index()].exit = exit;
         }
         for pc in start..end {
             self.note(pc);
             self.instr(pc);
+            if !self.is_pure(pc) {
+                self.shared_exit = None;
+            }
             self.check_size()?;
         }
         if end == start {
@@ -522,9 +530,40 @@ impl Builder<'_> {
         value
     }
 
-    /// The state before the instruction at `pc`, if it is to be noted.
+    /// A state before the instruction at `pc`, if it is to be noted: one from which nothing that anyone
+    /// could see has happened.
     fn exit(&mut self, pc: u32) -> Option<StateId> {
-        self.source.exits.then(|| self.state(pc, None, None))
+        self.source.exits?;
+        if self.shared_exit.is_none() {
+            self.shared_exit = Some(self.state(pc, None, None));
+        }
+        self.shared_exit
+    }
+
+    /// Can nobody see whether the instruction has run once or twice?
+    fn is_pure(&self, pc: u32) -> bool {
+        use Instr::*;
+        let Some(magic) = self.source.exits else { return false };
+        match &self.source.instrs[pc as usize] {
+            LoadConst { .. }
+            | Move { .. }
+            | And { .. }
+            | Or { .. }
+            | Not { .. }
+            | Nop {}
+            | ObjectInit { .. }
+            | ArrayInit { .. }
+            | MakeClosure { .. } => true,
+            Add { .. } => !magic.arith(ArithOp::Add),
+            Sub { .. } => !magic.arith(ArithOp::Sub),
+            Mul { .. } => !magic.arith(ArithOp::Mul),
+            Div { .. } => !magic.arith(ArithOp::Div),
+            Equal { .. } | NotEqual { .. } => !magic.compare(CompareOp::Equal),
+            LessThan { .. } | GreaterThan { .. } => !magic.compare(CompareOp::Less),
+            LessEqual { .. } | GreaterEqual { .. } => !magic.compare(CompareOp::LessEqual),
+            GetProp { .. } => !magic.getattr(),
+            _ => false,
+        }
     }
 
     /// Notes the state before the instruction that was just added.
@@ -595,7 +634,9 @@ impl Builder<'_> {
 
     fn arith(&mut self, op: ArithOp, pc: u32, dst: u32, a: u32, b: u32) {
         let (a, b) = (self.get(a), self.get(b));
+        let exit = self.exit(pc);
         self.give_after(Op::Arith { op, a, b }, pc, dst, Kinds::ANY);
+        self.set_exit(exit);
     }
 
     fn compare(&mut self, op: CompareOp, pc: u32, dst: u32, a: u32, b: u32) {

@@ -82,10 +82,10 @@ impl Found {
 
 /// Moves checks out of loops and removes those that are made again. What only helps with that goes.
 pub fn reduce(function: &mut Function) {
-    let has_checks = function.insts.iter().any(|inst| Found::is_check(&inst.op));
-    if has_checks {
+    if function.insts.iter().any(|inst| inst.exit.is_some() && inst.op != Op::LoopHead) {
         hoist(function);
         remove_repeated(function);
+        share_numbers(function);
     }
     for block in &mut function.blocks {
         block.insts.retain(|inst| {
@@ -94,6 +94,31 @@ pub fn reduce(function: &mut Function) {
                 Op::LoopHead | Op::AssumeShape { .. }
             )
         });
+    }
+}
+
+/// A value that was found to be a Number is one wherever that was found.
+fn share_numbers(function: &mut Function) {
+    let order = cfg::reverse_postorder(function);
+    let dominators = cfg::Dominators::new(function, &order);
+    let mut found: FxHashMap<ValueId, Vec<(BlockId, ValueId)>> = FxHashMap::default();
+    let mut renamed: FxHashMap<ValueId, ValueId> = FxHashMap::default();
+    for &block in &order {
+        for &id in &function.block(block).insts {
+            let inst = function.inst(id);
+            let (Op::AsNumber { a }, Some(result)) = (&inst.op, inst.result) else { continue };
+            let a = renamed.get(a).copied().unwrap_or(*a);
+            let known = found.entry(a).or_default();
+            match known.iter().find(|(from, _)| dominators.dominates(*from, block)) {
+                Some(&(_, number)) => {
+                    renamed.insert(result, number);
+                }
+                None => known.push((block, result)),
+            }
+        }
+    }
+    if !renamed.is_empty() {
+        crate::simplify::rename_all(function, &renamed);
     }
 }
 
@@ -220,7 +245,8 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
             }
         }
     }
-    if out.is_empty() {
+    let counted = numbers_from_outside(function, loops, index);
+    if out.is_empty() && counted.is_empty() {
         return;
     }
     let front = front_of(function, loops, index, head, &unchanged);
@@ -238,6 +264,55 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
         }
     }
     function.blocks[front.index()].insts.extend(out);
+    // The header gets Numbers from outside.
+    for param in counted {
+        let place = function.block(header).params.iter().position(|&it| it == param);
+        let Some(place) = place else { continue };
+        let Terminator::Jump(target) = &function.block(front).term else { continue };
+        let a = target.args[place];
+        let Inst { frame, pc, .. } = *function.inst(head);
+        let check = function.add_inst(Op::AsNumber { a }, frame, pc);
+        let number = function.add_value(Kinds::NUMBER, ValueDef::Inst(check));
+        function.insts[check.index()].result = Some(number);
+        function.insts[check.index()].exit = Some(exit);
+        function.blocks[front.index()].insts.push(check);
+        if let Terminator::Jump(target) = &mut function.blocks[front.index()].term {
+            target.args[place] = number;
+        }
+    }
+}
+
+/// Parameters of a loop's header that the loop takes for Numbers, and that are one on some way in.
+fn numbers_from_outside(function: &Function, loops: &Loops, index: u32) -> Vec<ValueId> {
+    let data = &loops.loops[index as usize];
+    let mut wanted: FxHashSet<ValueId> = FxHashSet::default();
+    for &block in &data.blocks {
+        for &id in &function.block(block).insts {
+            if let Op::AsNumber { a } = function.inst(id).op {
+                wanted.insert(a);
+            }
+        }
+    }
+    let header = function.block(data.header);
+    let order = cfg::reverse_postorder(function);
+    let mut found = Vec::new();
+    for (at, &param) in header.params.iter().enumerate() {
+        if function.kinds(param) == Kinds::NUMBER || !wanted.contains(&param) {
+            continue;
+        }
+        let some_number = order.iter().any(|&from| {
+            let outside = !loops.contains(index, from);
+            outside
+                && function.block(from).term.targets().any(|target| {
+                    target.block == data.header
+                        && function.kinds(target.args[at]) == Kinds::NUMBER
+                })
+        });
+        if some_number {
+            found.push(param);
+        }
+    }
+    found
 }
 
 /// A new block through which all ways into the loop lead, and the state there. Parameters of the

@@ -141,6 +141,8 @@ impl Function {
                 format!("call native {}{}", native.0, self.list(args))
             }
             Op::CallFast { native, args } => format!("call fast {}{}", native.0, self.list(args)),
+            Op::AsNumber { a } => format!("as number {}", v(a)),
+            Op::Divide { a, b } => format!("divide {} {}", v(a), v(b)),
             Op::Sqrt { a } => format!("sqrt {}", v(a)),
             Op::Spawn { function, args } => format!("spawn {}{}", v(function), self.list(args)),
             Op::Send { process, message } => format!("send {} {}", v(process), v(message)),

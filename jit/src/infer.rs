@@ -531,7 +531,13 @@ impl Solver<'_> {
                 let held = self.facts.property(slot.key);
                 Fact::of(if *number { Kinds::NUMBER } else { held })
             }
-            Op::RowLength { .. } | Op::Sqrt { .. } | Op::CallFast { .. } => Fact::of(Kinds::NUMBER),
+            // What never comes to be is not made to come by being checked.
+            Op::AsNumber { a } if kinds(a).is_none() => Fact::NEVER,
+            Op::AsNumber { .. }
+            | Op::Divide { .. }
+            | Op::RowLength { .. }
+            | Op::Sqrt { .. }
+            | Op::CallFast { .. } => Fact::of(Kinds::NUMBER),
             Op::LoadElement { number, .. } => {
                 let held = self.facts.elements().without(Kinds::FUNCTION);
                 Fact::of(if *number { Kinds::NUMBER } else { held })

@@ -392,6 +392,18 @@ pub enum Op {
         /// Arguments.
         args: Vec<ValueId>,
     },
+    /// The same value, which must be a Number: exits if it is none.
+    AsNumber {
+        /// Operand.
+        a: ValueId,
+    },
+    /// The quotient of two Numbers. Exits if the divisor is zero.
+    Divide {
+        /// Dividend.
+        a: ValueId,
+        /// Divisor.
+        b: ValueId,
+    },
     /// The square root of a Number. Exits if that is negative.
     Sqrt {
         /// Operand.
@@ -649,11 +661,15 @@ impl Op {
             | Charge { .. }
             | Trace
             | LoopHead => {}
-            Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
+            Arith { a, b, .. }
+            | Compare { a, b, .. }
+            | And { a, b }
+            | Or { a, b }
+            | Divide { a, b } => {
                 visit(*a);
                 visit(*b);
             }
-            Truth { a } | Not { a } | Sqrt { a } => visit(*a),
+            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } => visit(*a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }
@@ -734,11 +750,15 @@ impl Op {
             | Charge { .. }
             | Trace
             | LoopHead => {}
-            Arith { a, b, .. } | Compare { a, b, .. } | And { a, b } | Or { a, b } => {
+            Arith { a, b, .. }
+            | Compare { a, b, .. }
+            | And { a, b }
+            | Or { a, b }
+            | Divide { a, b } => {
                 each(a);
                 each(b);
             }
-            Truth { a } | Not { a } | Sqrt { a } => each(a),
+            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } => each(a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }

@@ -292,6 +292,11 @@ pub trait Facts {
         false
     }
 
+    /// Is the same true of arrays and tuples?
+    fn elements_are_own(&self) -> bool {
+        false
+    }
+
     /// The kinds that objects may hold under this name.
     fn property(&self, name: Atom) -> Kinds {
         let _ = name;

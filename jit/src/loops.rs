@@ -171,9 +171,9 @@ impl Loops {
         Loops { loops, knots, innermost, block_of, predecessors }
     }
 
-    /// The innermost loop around a block.
+    /// The innermost loop around a block; blocks made since count as outside of all.
     pub fn innermost(&self, block: BlockId) -> Option<u32> {
-        self.innermost[block.index()]
+        self.innermost.get(block.index()).copied().flatten()
     }
 
     /// In how many loops is a block?
@@ -193,7 +193,8 @@ impl Loops {
 
     /// Does the value stay the same during one run of the loop?
     pub fn is_invariant(&self, index: u32, value: ValueId) -> bool {
-        self.block_of[value.index()].is_none_or(|block| !self.contains(index, block))
+        let block = self.block_of.get(value.index()).copied().flatten();
+        block.is_none_or(|block| !self.contains(index, block))
     }
 
     /// The induction variables of a loop.

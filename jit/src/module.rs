@@ -17,7 +17,6 @@ use crate::lower::{self, Linker};
 use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::origins::{self, Hints};
 use crate::points::Mode;
-use crate::simplify;
 use crate::speculate::{self, Oracle};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{FuncRef, Function, Signature, UserFuncName};
@@ -75,8 +74,16 @@ impl Facts for ProgramFacts<'_> {
         }
     }
 
-    fn native(&self, _: NativeId) -> Kinds {
-        Kinds::ANY
+    fn native(&self, native: NativeId) -> Kinds {
+        let Some(def) = &self.program.native(native).def else { return Kinds::ATOM };
+        let gives = match def.signature.rsplit("-> ").next() {
+            Some("Number") => Kinds::NUMBER,
+            Some("Boolean") => Kinds::BOOLEAN,
+            Some("String") => Kinds::STRING,
+            _ => return Kinds::ANY,
+        };
+        // Errors are atoms; what is optional may be absent.
+        gives | Kinds::ATOM | Kinds::UNDEFINED
     }
 
     fn magic(&self) -> Magic {
@@ -86,6 +93,15 @@ impl Facts for ProgramFacts<'_> {
     // Messages come from the program itself.
     fn objects_are_own(&self) -> bool {
         self.objects_are_own
+    }
+
+    // Those without a module make no rows other than of texts, and those of numbers none at all.
+    fn elements_are_own(&self) -> bool {
+        let mut natives = self.program.natives.iter().filter_map(|native| native.def.as_ref());
+        natives.all(|def| {
+            let is_plain = !def.name.contains('.') || def.fast.is_some();
+            is_plain && !def.effects.objects && matches!(def.body, NativeBody::Host(_))
+        })
     }
 
     fn callee(&self, func: FuncId) -> Callee {
@@ -198,7 +214,7 @@ impl ProgramCompiler {
         let sources: Vec<Option<Source<'_>>> = program
             .functions
             .iter()
-            .map(|function| Some(source(function.bytecode()?, trace, mode)))
+            .map(|function| Some(Source { trace, ..function.bytecode()?.into() }))
             .collect();
         let objects_are_own = !open && !natives_make_objects(&program);
         let magic = match !objects_are_own {
@@ -222,7 +238,7 @@ impl ProgramCompiler {
                 }
                 let passed = facts.passed(function.id);
                 let entry = forms::entry_form(
-                    source(body, trace, mode),
+                    source(body, trace, mode, magic),
                     function.id,
                     mode,
                     &with_returns,
@@ -343,7 +359,7 @@ impl ProgramCompiler {
             ir::Form::Entry => (entry.function.clone(), self.facts.passed(func)),
             ir::Form::Resume => {
                 let resume = forms::resume_form(
-                    source(body, self.trace, self.mode),
+                    source(body, self.trace, self.mode, self.magic),
                     func,
                     self.mode,
                     &facts,
@@ -392,11 +408,18 @@ impl ProgramCompiler {
             speculate::drop_exits(&mut function);
         }
         inline::refine(&mut function, &facts, passed);
-        checks::reduce(&mut function);
-        simplify::clean(&mut function);
+        if checked {
+            // Now it is known what is a Number.
+            speculate::natives(&mut function, &oracle);
+            inline::refine(&mut function, &facts, passed);
+        }
+        if checked {
+            checks::reduce(&mut function);
+            inline::refine(&mut function, &facts, passed);
+        }
         if cfg!(debug_assertions) {
             let bytecode =
-                |func| Some(source(self.body(func)?, self.trace, self.mode));
+                |func| Some(source(self.body(func)?, self.trace, self.mode, self.magic));
             if let Err(error) = crate::check::verify(&function, bytecode) {
                 panic!("{error}\n{function}");
             }
@@ -496,8 +519,8 @@ impl ProgramCompiler {
     }
 }
 
-fn source(body: &Bytecode, trace: bool, mode: Mode) -> Source<'_> {
-    let exits = mode == Mode::Safepoint && !trace;
+fn source(body: &Bytecode, trace: bool, mode: Mode, magic: Magic) -> Source<'_> {
+    let exits = (mode == Mode::Safepoint && !trace).then_some(magic);
     Source { trace, exits, ..body.into() }
 }
 

@@ -235,8 +235,12 @@ impl Facts for WithReturns<'_> {
         }
     }
 
+    fn elements_are_own(&self) -> bool {
+        self.base.elements_are_own()
+    }
+
     fn elements(&self) -> Kinds {
-        match self.base.objects_are_own() {
+        match self.base.objects_are_own() && self.base.elements_are_own() {
             true => self.package.properties.elements,
             false => Kinds::ANY,
         }

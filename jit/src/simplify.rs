@@ -14,6 +14,7 @@ use crate::infer::{Inference, Known, known};
 use crate::ir::*;
 use crate::kinds::{self, Facts, Kinds};
 use crate::points;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
 /// Which value stands for which: a forest with path compression.
@@ -65,6 +66,13 @@ fn rename(function: &mut Function, aliases: &mut Aliases, envs: &mut [Env]) {
     for env in envs {
         env.regs.iter_mut().for_each(|(_, value)| *value = aliases.find(*value));
     }
+}
+
+/// Replaces values everywhere by others that are the same.
+pub fn rename_all(function: &mut Function, renamed: &FxHashMap<ValueId, ValueId>) {
+    let mut aliases = Aliases::new(function);
+    renamed.iter().for_each(|(&value, &stands_for)| aliases.set(value, stands_for));
+    rename(function, &mut aliases, &mut []);
 }
 
 /// Removes parameters for which `remove` holds, with the arguments of the edges.
@@ -221,6 +229,7 @@ fn specialise_inst(
     };
     match inst.op.clone() {
         Op::Truth { a } if kinds(a) == Kinds::BOOLEAN => aliases.set(result, a),
+        Op::AsNumber { a } if kinds(a) == Kinds::NUMBER => aliases.set(result, a),
         Op::Not { a } => {
             let a = aliases.find(a);
             if let Some(Inst { op: Op::Not { a }, .. }) = function.as_inst(a) {
@@ -326,6 +335,8 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
         | Op::RowLength { .. }
         | Op::LoadElement { .. }
         | Op::Sqrt { .. }
+        | Op::AsNumber { .. }
+        | Op::Divide { .. }
         | Op::CallFast { .. } => true,
         // A repeated string may be longer than the memory limit.
         Op::Arith { .. } => {

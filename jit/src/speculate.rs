@@ -67,6 +67,8 @@ fn is_pure(inst: &Inst) -> bool {
         | Op::RowLength { .. }
         | Op::LoadElement { .. }
         | Op::Sqrt { .. }
+        | Op::AsNumber { .. }
+        | Op::Divide { .. }
         | Op::CallFast { .. } => true,
         Op::Arith { .. } | Op::Compare { .. } | Op::GetProp { .. } => inst.after.is_none(),
         _ => false,
@@ -350,14 +352,21 @@ fn exit_at(function: &Function, uses: &[u32], block: BlockId, at: usize) -> Opti
 /// Does anything take the value for a Number?
 fn numeric_uses(function: &Function) -> Vec<bool> {
     let mut numeric = vec![false; function.values.len()];
+    // What subtraction, multiplication and division give is taken for a Number.
+    let is_number = |value: ValueId| {
+        let computed = function.as_inst(value).is_some_and(
+            |inst| matches!(inst.op, Op::Arith { op, .. } if op != ArithOp::Add),
+        );
+        computed || function.kinds(value) == Kinds::NUMBER
+    };
     for block in cfg::reverse_postorder(function) {
         for &id in &function.block(block).insts {
             match function.inst(id).op {
                 Op::Arith { op, a, b } => {
                     // A sum may be one of texts.
                     let sure = op != ArithOp::Add;
-                    numeric[a.index()] |= sure || function.kinds(b) == Kinds::NUMBER;
-                    numeric[b.index()] |= sure || function.kinds(a) == Kinds::NUMBER;
+                    numeric[a.index()] |= sure || is_number(b);
+                    numeric[b.index()] |= sure || is_number(a);
                     if !sure && a == b {
                         numeric[a.index()] = true;
                     }
@@ -411,7 +420,7 @@ pub fn drop_exits(function: &mut Function) {
     for inst in &mut function.insts {
         if matches!(
             inst.op,
-            Op::GetProp { .. } | Op::SetProp { .. } | Op::CallValue { .. } | Op::CallNative { .. }
+            Op::GetProp { .. } | Op::SetProp { .. } | Op::CallValue { .. } | Op::Arith { .. }
         ) {
             inst.exit = None;
         }
@@ -499,27 +508,76 @@ fn access(
                 _ => Vec::new(),
             }
         }
-        Op::CallNative { native, args } => {
-            let numbers = args.iter().all(|&arg| function.kinds(arg) == Kinds::NUMBER);
-            let Some(def) = oracle.program.native(native).def.as_ref().filter(|_| numbers) else {
+        // The result of subtracting, multiplying and dividing is probably wanted; texts are only added.
+        Op::Arith { op, a, b } if after.is_none() => {
+            let number = |value: ValueId| function.kinds(value) == Kinds::NUMBER;
+            let maybe = |value: ValueId| {
+                function.kinds(value).intersects(Kinds::NUMBER)
+                    && function.as_constant(value).is_none()
+            };
+            let likely = |value: ValueId| {
+                number(value) || numeric.get(value.index()).is_some_and(|&numeric| numeric)
+            };
+            let possible = |value: ValueId| number(value) || maybe(value);
+            let sure = op != ArithOp::Add || likely(a) && likely(b);
+            if !(possible(a) && possible(b) && sure) {
                 return Vec::new();
+            }
+            let mut checks = Vec::new();
+            let mut as_number = |function: &mut Function, value: ValueId| {
+                if function.kinds(value) == Kinds::NUMBER {
+                    return value;
+                }
+                let check = function.add_inst(Op::AsNumber { a: value }, frame, pc);
+                let result = function.add_value(Kinds::NUMBER, ValueDef::Inst(check));
+                function.insts[check.index()].result = Some(result);
+                function.insts[check.index()].exit = Some(exit);
+                checks.push(check);
+                result
+            };
+            let x = as_number(function, a);
+            let y = if a == b { x } else { as_number(function, b) };
+            let nonzero = function.as_constant(y).and_then(|it| it.value.as_number());
+            let inst = &mut function.insts[id.index()];
+            if op == ArithOp::Div && !nonzero.is_some_and(|number| number != 0.0) {
+                inst.op = Op::Divide { a: x, b: y };
+                inst.exit = Some(exit);
+            } else {
+                inst.op = Op::Arith { op, a: x, b: y };
+                inst.exit = None;
+            }
+            checks
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Does functions of Numbers without the runtime. Drops the exits that are left.
+pub fn natives(function: &mut Function, oracle: &Oracle<'_>) {
+    for block in cfg::reverse_postorder(function) {
+        for at in 0..function.block(block).insts.len() {
+            let id = function.block(block).insts[at];
+            let Op::CallNative { native, args } = &function.inst(id).op else { continue };
+            let (native, args) = (*native, args.clone());
+            let numbers = args.iter().all(|&arg| function.kinds(arg) == Kinds::NUMBER);
+            let exit = function.insts[id.index()].exit.take();
+            let Some(def) = oracle.program.native(native).def.as_ref().filter(|_| numbers) else {
+                continue;
             };
             let inst = &mut function.insts[id.index()];
             match (&def.fast, &args[..]) {
-                (None, &[a]) if def.name == "Sqrt" => {
+                (None, &[a]) if def.name == "Sqrt" && exit.is_some() => {
                     inst.op = Op::Sqrt { a };
-                    inst.exit = Some(exit);
+                    inst.exit = exit;
+                    inst.after = None;
                 }
                 (Some(Fast::F1(_)), [_]) | (Some(Fast::F2(_)), [_, _]) if oracle.fixed => {
                     inst.op = Op::CallFast { native, args };
-                    inst.exit = None;
+                    inst.after = None;
                 }
-                _ => return Vec::new(),
+                _ => {}
             }
-            inst.after = None;
-            Vec::new()
         }
-        _ => Vec::new(),
     }
 }
 

@@ -55,7 +55,7 @@ impl Unit {
             params: self.params,
             flow: &self.flow,
             trace: false,
-            exits: false,
+            exits: None,
         }
     }
 }

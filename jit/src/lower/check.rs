@@ -150,6 +150,25 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(next);
     }
 
+    pub(super) fn as_number(&mut self, id: InstId, a: ValueId) {
+        let exit = self.exit(id);
+        let number = self.float(a);
+        self.require_number(number, exit);
+        self.give(id, number);
+    }
+
+    pub(super) fn divide(&mut self, id: InstId, a: ValueId, b: ValueId) {
+        let exit = self.exit(id);
+        let (a, b) = (self.float(a), self.float(b));
+        let zero = self.b.ins().f64const(0.0);
+        let by_zero = self.b.ins().fcmp(FloatCC::Equal, b, zero);
+        let next = self.b.create_block();
+        self.b.ins().brif(by_zero, exit, &[], next, &[]);
+        self.b.switch_to_block(next);
+        let quotient = self.b.ins().fdiv(a, b);
+        self.give(id, quotient);
+    }
+
     pub(super) fn load_slot(&mut self, id: InstId, object: ValueId, slot: Slot, number: bool) {
         let Some(result) = self.f.inst(id).result else { return };
         let address = self.address_of(object);

@@ -227,6 +227,8 @@ impl<'a> Lower<'a, '_> {
             Op::CallValue { function, args } => self.call_value(id, *function, args),
             Op::CallKnown { func, this, args } => self.call_known(id, *func, *this, args),
             Op::CallNative { native, args } => self.call_native(id, *native, args),
+            Op::AsNumber { a } => self.as_number(id, *a),
+            Op::Divide { a, b } => self.divide(id, *a, *b),
             Op::Sqrt { a } => self.sqrt(id, *a),
             Op::CallFast { native, args } => self.call_fast(id, *native, args),
             Op::Spawn { function, args } => self.spawn(id, *function, args),
