@@ -80,13 +80,17 @@ impl Found {
     }
 }
 
-/// Moves checks out of loops and removes those that are made again. What only helps with that goes.
+/// Moves checks out of loops and removes those that are made again.
 pub fn reduce(function: &mut Function) {
     if function.insts.iter().any(|inst| inst.exit.is_some() && inst.op != Op::LoopHead) {
         hoist(function);
         remove_repeated(function);
         share_numbers(function);
     }
+}
+
+/// Drops what only helps with checks.
+pub fn finish(function: &mut Function) {
     for block in &mut function.blocks {
         block.insts.retain(|inst| {
             !matches!(
@@ -317,7 +321,7 @@ fn numbers_from_outside(function: &Function, loops: &Loops, index: u32) -> Vec<V
 
 /// A new block through which all ways into the loop lead, and the state there. Parameters of the
 /// header that are `unchanged` become those of the new block.
-fn front_of(
+pub fn front_of(
     function: &mut Function,
     loops: &Loops,
     index: u32,

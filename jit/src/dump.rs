@@ -141,6 +141,10 @@ impl Function {
                 format!("call native {}{}", native.0, self.list(args))
             }
             Op::CallFast { native, args } => format!("call fast {}{}", native.0, self.list(args)),
+            Op::WholeNumber { a } => format!("whole {}", v(a)),
+            Op::AddIndex { a, b, down } => {
+                format!("{} {} {}", if *down { "down" } else { "up" }, v(a), v(b))
+            }
             Op::AsNumber { a } => format!("as number {}", v(a)),
             Op::Divide { a, b } => format!("divide {} {}", v(a), v(b)),
             Op::Sqrt { a } => format!("sqrt {}", v(a)),
@@ -186,11 +190,13 @@ impl Function {
             }
             Op::CheckRow { object, row } => format!("check {} {row:?}", v(object)),
             Op::RowLength { object, .. } => format!("length {}", v(object)),
-            Op::LoadElement { object, index, number, .. } => {
-                format!("load {}[{}]{}", v(object), v(index), if *number { " number" } else { "" })
+            Op::LoadElement { object, index, number, whole, .. } => {
+                let at = v(whole.as_ref().unwrap_or(index));
+                format!("load {}[{at}]{}", v(object), if *number { " number" } else { "" })
             }
-            Op::StoreElement { object, index, value } => {
-                format!("store {}[{}] = {}", v(object), v(index), v(value))
+            Op::StoreElement { object, index, whole, value } => {
+                let at = v(whole.as_ref().unwrap_or(index));
+                format!("store {}[{at}] = {}", v(object), v(value))
             }
         }
     }

@@ -531,6 +531,7 @@ impl Solver<'_> {
                 let held = self.facts.property(slot.key);
                 Fact::of(if *number { Kinds::NUMBER } else { held })
             }
+            Op::WholeNumber { .. } | Op::AddIndex { .. } => Fact::of(Kinds::INDEX),
             // What never comes to be is not made to come by being checked.
             Op::AsNumber { a } if kinds(a).is_none() => Fact::NEVER,
             Op::AsNumber { .. }

@@ -392,6 +392,20 @@ pub enum Op {
         /// Arguments.
         args: Vec<ValueId>,
     },
+    /// A Number as an integer. Exits unless it is whole and between -2^32 and 2^32.
+    WholeNumber {
+        /// Operand.
+        a: ValueId,
+    },
+    /// The sum, or difference, of two integers.
+    AddIndex {
+        /// Left operand.
+        a: ValueId,
+        /// Right operand.
+        b: ValueId,
+        /// The difference?
+        down: bool,
+    },
     /// The same value, which must be a Number: exits if it is none.
     AsNumber {
         /// Operand.
@@ -595,6 +609,8 @@ pub enum Op {
         number: bool,
         /// May it be a function? One that is read would have to be bound.
         functions: bool,
+        /// The index as an integer, if it is counted.
+        whole: Option<ValueId>,
     },
     /// Writes an element of an array that was checked.
     StoreElement {
@@ -602,6 +618,8 @@ pub enum Op {
         object: ValueId,
         /// Index: a Number.
         index: ValueId,
+        /// The index as an integer, if it is counted.
+        whole: Option<ValueId>,
         /// New value.
         value: ValueId,
     },
@@ -665,11 +683,12 @@ impl Op {
             | Compare { a, b, .. }
             | And { a, b }
             | Or { a, b }
-            | Divide { a, b } => {
+            | Divide { a, b }
+            | AddIndex { a, b, .. } => {
                 visit(*a);
                 visit(*b);
             }
-            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } => visit(*a),
+            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } | WholeNumber { a } => visit(*a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }
@@ -684,13 +703,15 @@ impl Op {
                 visit(*object);
                 visit(*value);
             }
-            LoadElement { object, index, .. } => {
+            LoadElement { object, index, whole, .. } => {
                 visit(*object);
                 visit(*index);
+                whole.iter().for_each(|&whole| visit(whole));
             }
-            StoreElement { object, index, value } => {
+            StoreElement { object, index, whole, value } => {
                 visit(*object);
                 visit(*index);
+                whole.iter().for_each(|&whole| visit(whole));
                 visit(*value);
             }
             GetProp { object, key, this } => {
@@ -754,11 +775,12 @@ impl Op {
             | Compare { a, b, .. }
             | And { a, b }
             | Or { a, b }
-            | Divide { a, b } => {
+            | Divide { a, b }
+            | AddIndex { a, b, .. } => {
                 each(a);
                 each(b);
             }
-            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } => each(a),
+            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } | WholeNumber { a } => each(a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }
@@ -773,13 +795,15 @@ impl Op {
                 each(object);
                 each(value);
             }
-            LoadElement { object, index, .. } => {
+            LoadElement { object, index, whole, .. } => {
                 each(object);
                 each(index);
+                whole.iter_mut().for_each(each);
             }
-            StoreElement { object, index, value } => {
+            StoreElement { object, index, whole, value } => {
                 each(object);
                 each(index);
+                whole.iter_mut().for_each(&mut each);
                 each(value);
             }
             GetProp { object, key, this } => {

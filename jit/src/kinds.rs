@@ -58,12 +58,14 @@ impl Kinds {
     pub const PROCESS: Kinds = Kinds(1 << 11);
     /// The mark of an empty cell; no value of the language.
     pub const ABSENT: Kinds = Kinds(1 << 12);
+    /// An integer in the code, unboxed; no value of the language.
+    pub const INDEX: Kinds = Kinds(1 << 13);
     /// Every kind of the language.
     pub const ANY: Kinds = Kinds((1 << 12) - 1);
     /// Everything a hidden register may hold.
     pub const ANY_OR_ABSENT: Kinds = Kinds((1 << 13) - 1);
 
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "number",
         "boolean",
         "atom",
@@ -77,6 +79,7 @@ impl Kinds {
         "function",
         "process",
         "absent",
+        "index",
     ];
 
     /// Is this the empty set?

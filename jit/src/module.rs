@@ -10,6 +10,7 @@ use crate::cfg;
 use crate::checks;
 use crate::forms::{self, Entry};
 use crate::guess::{Guess, Guesses};
+use crate::induction;
 use crate::inline::{self, Limits};
 use crate::ir;
 use crate::kinds::{Callee, Facts, Kinds, Magic};
@@ -17,6 +18,7 @@ use crate::lower::{self, Linker};
 use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::origins::{self, Hints};
 use crate::points::Mode;
+use crate::simplify;
 use crate::speculate::{self, Oracle};
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{FuncRef, Function, Signature, UserFuncName};
@@ -416,6 +418,9 @@ impl ProgramCompiler {
         if checked {
             checks::reduce(&mut function);
             inline::refine(&mut function, &facts, passed);
+            induction::run(&mut function);
+            checks::finish(&mut function);
+            simplify::clean(&mut function);
         }
         if cfg!(debug_assertions) {
             let bytecode =

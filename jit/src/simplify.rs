@@ -336,6 +336,8 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
         | Op::LoadElement { .. }
         | Op::Sqrt { .. }
         | Op::AsNumber { .. }
+        | Op::WholeNumber { .. }
+        | Op::AddIndex { .. }
         | Op::Divide { .. }
         | Op::CallFast { .. } => true,
         // A repeated string may be longer than the memory limit.

@@ -68,6 +68,8 @@ fn is_pure(inst: &Inst) -> bool {
         | Op::LoadElement { .. }
         | Op::Sqrt { .. }
         | Op::AsNumber { .. }
+        | Op::WholeNumber { .. }
+        | Op::AddIndex { .. }
         | Op::Divide { .. }
         | Op::CallFast { .. } => true,
         Op::Arith { .. } | Op::Compare { .. } | Op::GetProp { .. } => inst.after.is_none(),
@@ -477,7 +479,7 @@ fn access(
                     let number = wanted && held != Kinds::NUMBER && held.intersects(Kinds::NUMBER);
                     let functions = !number && held.intersects(Kinds::FUNCTION);
                     let inst = &mut function.insts[id.index()];
-                    inst.op = Op::LoadElement { object, row, index, number, functions };
+                    inst.op = Op::LoadElement { object, row, index, number, functions, whole: None };
                     inst.exit = Some(exit);
                     check(function, Op::CheckRow { object, row })
                 }
@@ -501,7 +503,7 @@ fn access(
                     let row = row(function, oracle, object, place);
                     let Some(row @ Row::Array) = row else { return Vec::new() };
                     let inst = &mut function.insts[id.index()];
-                    inst.op = Op::StoreElement { object, index, value };
+                    inst.op = Op::StoreElement { object, index, whole: None, value };
                     inst.exit = None;
                     check(function, Op::CheckRow { object, row })
                 }

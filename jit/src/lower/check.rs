@@ -150,6 +150,28 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(next);
     }
 
+    pub(super) fn whole_number(&mut self, id: InstId, a: ValueId) {
+        const MOST: i64 = 1 << 32;
+        let constant = self.f.as_constant(a).and_then(|constant| constant.value.as_number());
+        if let Some(number) = constant
+            && number.fract() == 0.0
+            && number.abs() <= MOST as f64
+        {
+            let whole = self.b.ins().iconst(types::I64, number as i64);
+            return self.give(id, whole);
+        }
+        let exit = self.exit(id);
+        let number = self.float(a);
+        let whole = self.b.ins().fcvt_to_sint_sat(types::I64, number);
+        let back = self.b.ins().fcvt_from_sint(types::F64, whole);
+        let same = self.b.ins().fcmp(FloatCC::Equal, back, number);
+        self.go_on_if(same, exit);
+        let raised = self.b.ins().iadd_imm_s(whole, MOST);
+        let small = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThanOrEqual, raised, 2 * MOST);
+        self.go_on_if(small, exit);
+        self.give(id, whole);
+    }
+
     pub(super) fn as_number(&mut self, id: InstId, a: ValueId) {
         let exit = self.exit(id);
         let number = self.float(a);
@@ -226,9 +248,12 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn load_element(&mut self, id: InstId, op: &Op) {
-        let Op::LoadElement { object, row, index, number, functions } = *op else { return };
+        let Op::LoadElement { object, row, index, number, functions, whole } = *op else { return };
         let exit = self.exit(id);
-        let index = self.index(index, exit);
+        let index = match whole {
+            Some(whole) => self.value(whole),
+            None => self.index(index, exit),
+        };
         let (len, elements) = self.row_parts(object, row);
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, len);
         self.go_on_if(inside, exit);
@@ -254,12 +279,17 @@ impl Lower<'_, '_> {
         id: InstId,
         object: ValueId,
         index: ValueId,
+        whole: Option<ValueId>,
         value: ValueId,
     ) {
         let slow = self.b.create_block();
         self.b.set_cold_block(slow);
         let join = self.b.create_block();
-        self.set_checked_element(object, index, value, join, slow);
+        let at = match whole {
+            Some(whole) => self.value(whole),
+            None => self.index(index, slow),
+        };
+        self.set_checked_element(object, at, value, join, slow);
         self.b.ins().jump(join, &[]);
         self.b.switch_to_block(slow);
         let undefined = self.word(bits::UNDEFINED);

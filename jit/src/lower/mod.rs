@@ -227,6 +227,15 @@ impl<'a> Lower<'a, '_> {
             Op::CallValue { function, args } => self.call_value(id, *function, args),
             Op::CallKnown { func, this, args } => self.call_known(id, *func, *this, args),
             Op::CallNative { native, args } => self.call_native(id, *native, args),
+            Op::WholeNumber { a } => self.whole_number(id, *a),
+            Op::AddIndex { a, b, down } => {
+                let (a, b) = (self.value(*a), self.value(*b));
+                let sum = match down {
+                    true => self.b.ins().isub(a, b),
+                    false => self.b.ins().iadd(a, b),
+                };
+                self.give(id, sum);
+            }
             Op::AsNumber { a } => self.as_number(id, *a),
             Op::Divide { a, b } => self.divide(id, *a, *b),
             Op::Sqrt { a } => self.sqrt(id, *a),
@@ -272,8 +281,8 @@ impl<'a> Lower<'a, '_> {
             Op::CheckRow { object, row } => self.check_row(id, *object, *row),
             Op::RowLength { object, row } => self.row_length(id, *object, *row),
             op @ Op::LoadElement { .. } => self.load_element(id, op),
-            Op::StoreElement { object, index, value } => {
-                self.store_element(id, *object, *index, *value);
+            Op::StoreElement { object, index, whole, value } => {
+                self.store_element(id, *object, *index, *whole, *value);
             }
         }
     }

@@ -374,20 +374,20 @@ impl Lower<'_, '_> {
             let is_array = self.b.ins().icmp_imm_u(IntCC::Equal, found, i64::from(tag::ARRAY));
             self.go_on_if(is_array, slow);
         }
-        self.set_checked_element(object, key, value, join, slow);
+        let index = self.index(key, slow);
+        self.set_checked_element(object, index, value, join, slow);
     }
 
     /// Writes an element of what is known to be an array, or appends one if there is room for it.
     pub(super) fn set_checked_element(
         &mut self,
         object: ValueId,
-        key: ValueId,
+        index: Value,
         value: ValueId,
         join: Block,
         slow: Block,
     ) {
         let address = self.address_of(object);
-        let index = self.index(key, slow);
         let len = self.b.ins().load(types::I64, TRUSTED, address, offset::ARRAY_LEN as i32);
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, len);
         let (replace, behind) = (self.b.create_block(), self.b.create_block());
