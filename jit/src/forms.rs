@@ -282,58 +282,41 @@ mod tests {
               return v14", "
             function 0 resume
             b0:
-              dispatch @0 b5, @1 b6, @3 b7
-            b5:
-              @0 v11: any = load r0
-              @0 v12: any = load r2
-              jump b4(v11, v12, absent, absent)
-            b6:
-              @1 v14: any = load r0
-              @1 v16: any = load r2
-              @1 v17: any|absent = load r3
-              @1 v18: any|absent = load r4
-              jump b4(v14, v16, v17, v18)
+              dispatch @0 b7, @1 b8, @3 b9
             b7:
-              @3 v19: any = load r0
-              @3 v20: function = load r2
-              @3 v21: any = load r3
-              @3 v22: any = load r4
-              jump b2(v19, v20, v21, v22)
-            b2(v0: any, v2: function, v3: any, v4: any):
-              @3 v23: boolean = truth v0
-              branch v23 b8 else b3
+              @0 v6: any = load r0
+              @0 v7: any = load r2
+              jump b4(v6, v7, absent, absent)
             b8:
-              @3 safepoint loop 1 -> @1 {r0: v0, r1: function 1, r2: v2, r3: v3, r4: v4}
-              jump b4(v0, v2, v3, v4)
-            b4(v5: any, v7: any, v8: any|absent, v9: any|absent):
-              @1 v24: any = capture function 1 v8 v5
-              @1 v25: any = capture function 1 v9 v7
-              @1 v26: function = closure function 1(v24, v25)
-              @2 v27: any = call v26() -> @3 r0 {r1: function 1, r2: v26, r3: v24, r4: v25}
-              jump b2(v27, v26, v24, v25)
+              @1 v9: any = load r0
+              @1 v11: any = load r2
+              @1 v12: any|absent = load r3
+              @1 v13: any|absent = load r4
+              jump b4(v9, v11, v12, v13)
+            b9:
+              @3 v14: any = load r0
+              @3 v15: function = load r2
+              @3 v16: any = load r3
+              @3 v17: any = load r4
+              @3 v18: boolean = truth v14
+              branch v18 b10 else b3
+            b10:
+              @3 safepoint loop 1 -> @1 {r0: v14, r1: function 1, r2: v15, r3: v16, r4: v17}
+              jump b4(v14, v15, v16, v17)
+            b4(v0: any, v2: any, v3: any|absent, v4: any|absent):
+              @1 v19: any = capture function 1 v3 v0
+              @1 v20: any = capture function 1 v4 v2
+              @1 v21: function = closure function 1(v19, v20)
+              @2 v22: any = call function 1(v19, v20) -> @3 r0 {r1: function 1, r2: v21, r3: v19, r4: v20}
+              @3 v23: boolean = truth v22
+              branch v23 b11 else b6
+            b11:
+              @3 safepoint loop 1 -> @1 {r0: v22, r1: function 1, r2: v21, r3: v19, r4: v20}
+              jump b4(v22, v21, v19, v20)
+            b6:
+              return v22
             b3:
-              return v0");
-    }
-
-    #[test]
-    fn capturing_for_what_may_be_no_function() {
-        let text = "
-        top:
-            make_closure r2, r1, 's', [x:r0]
-            jump top";
-        check(
-            text,
-            Mode::Safepoint,
-            &[],
-            "
-            function 0 entry
-            b0(v4: any, v5: any):
-              @0 safepoint entry 1 -> @0 {r0: v4, r1: v5, r3: absent}
-              jump b1(absent)
-            b1(v2: any|absent):
-              @0 v7: any|absent = capture v5 v2 v4
-              @1 safepoint loop 1 -> @0 {r0: v4, r1: v5, r3: v7}
-              jump b1(v7)",
+              return v14",
             "",
         );
     }

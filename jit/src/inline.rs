@@ -386,27 +386,31 @@ mod tests {
             function 0 resume
               f1 = function 1 in f0 @2
             b0:
-              dispatch @0 b5, @2 b6, @3 b7
-            b5:
-              jump b4(21)
-            b6:
-              @2 v6: number = load r1
-              jump b4(v6)
+              dispatch @0 b7, @2 b8, @3 b9
             b7:
-              @3 v7: number = load r1
-              jump b2(v7)
-            b2(v1: number):
-              @4 v10: boolean = less v1 1000
-              branch v10 b8 else b3
+              jump b4(21)
             b8:
-              @5 safepoint loop 1 -> @2 {r0: function 1, r1: v1}
-              jump b4(v1)
-            b4(v3: number):
-              @0.f1 safepoint entry 1 -> @0 {r0: v3} in @3 r1 {r0: function 1}
-              @0.f1 v12: number = add v3 v3
-              jump b2(v12)
+              @2 v4: number = load r1
+              jump b4(v4)
+            b9:
+              @3 v5: number = load r1
+              @4 v8: boolean = less v5 1000
+              branch v8 b10 else b3
+            b10:
+              @5 safepoint loop 1 -> @2 {r0: function 1, r1: v5}
+              jump b4(v5)
+            b4(v1: number):
+              @0.f1 safepoint entry 1 -> @0 {r0: v1} in @3 r1 {r0: function 1}
+              @0.f1 v11: number = add v1 v1
+              @4 v10: boolean = less v11 1000
+              branch v10 b11 else b6
+            b11:
+              @5 safepoint loop 1 -> @2 {r0: function 1, r1: v11}
+              jump b4(v11)
+            b6:
+              return v11
             b3:
-              return v1",
+              return v5",
         );
     }
 
