@@ -7,6 +7,8 @@
 //! | [`machine`] | a package and settings to a finished run |
 //! | [`engine`] | which engines there are |
 //! | [`output`] | standard output that survives closed pipes |
+//! | [`listing`] | functions in every step of their compilation |
+//! | [`stats`] | the numbers of a run |
 //! | [`failure`] | the one line and the exit status that a command fails with |
 //! | [`differential`] | programs under every engine and setting, compared |
 //! | [`samples`] | programs that come with `ionc` |
@@ -27,8 +29,10 @@ pub mod differential;
 pub mod engine;
 pub mod failure;
 pub mod ion;
+pub mod listing;
 pub mod load;
 pub mod machine;
 pub mod output;
 pub mod project;
 pub mod samples;
+pub mod stats;

@@ -7,8 +7,9 @@ use ion_runtime::bytecode::verify::{Warning, WarningKind};
 use ion_runtime::bytecode::{VerifyError, verify_package};
 use ion_runtime::ionpack::Package;
 use ion_runtime::natives::Registry;
-use ion_runtime::system::Config;
+use ion_runtime::system::{Config, Engine};
 use ion_runtime::vm::{self, Linked, Outputs, Run};
+use std::io::Write;
 
 /// Verifies, links, compiles if the engine needs it, and runs.
 pub fn run(
@@ -48,14 +49,20 @@ fn link_with(package: &Package, registry: &Registry) -> Result<Linked, Failure> 
     Linked::new(package, registry).map_err(|errors| Failure::new(first_of(&errors)))
 }
 
-/// Compiles if the engine needs it, and runs.
+/// Compiles if the engine needs it, and runs; interprets, with a warning, if nothing can be compiled.
 pub fn run_linked(
     linked: &Linked,
-    config: Config,
+    mut config: Config,
     outputs: Outputs,
     args: &[String],
 ) -> Result<Run, Failure> {
-    let compiler = engine::compiler(linked, &config).map_err(Failure::new)?;
+    let compiler = engine::compiler(linked, &config).unwrap_or_else(|error| {
+        let warning = format!("warning: cannot compile, so everything is interpreted: {error}\n");
+        let mut err = outputs.err.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _ = err.write_all(warning.as_bytes());
+        config.engine = Engine::Interp;
+        None
+    });
     vm::run(linked, config, compiler, outputs, args)
         .map_err(|error| Failure::new(format!("cannot start the machine: {error}")))
 }

@@ -181,8 +181,7 @@ impl Graph {
         roots.iter().for_each(|&root| leaders[root as usize] = true);
 
         let heads = source.flow.loop_headers.iter().copied().collect();
-        let mut graph =
-            Graph { leaders, ways_in: FxHashMap::default(), order: Vec::new(), heads };
+        let mut graph = Graph { leaders, ways_in: FxHashMap::default(), order: Vec::new(), heads };
         let loops = Loops::new(source);
         let mut seen: FxHashSet<Node> = FxHashSet::default();
         let mut stack: Vec<(Node, Vec<Node>)> = Vec::new();

@@ -93,10 +93,7 @@ pub fn reduce(function: &mut Function) {
 pub fn finish(function: &mut Function) {
     for block in &mut function.blocks {
         block.insts.retain(|inst| {
-            !matches!(
-                function.insts[inst.index()].op,
-                Op::LoopHead | Op::AssumeShape { .. }
-            )
+            !matches!(function.insts[inst.index()].op, Op::LoopHead | Op::AssumeShape { .. })
         });
     }
 }
@@ -308,8 +305,7 @@ fn numbers_from_outside(function: &Function, loops: &Loops, index: u32) -> Vec<V
             let outside = !loops.contains(index, from);
             outside
                 && function.block(from).term.targets().any(|target| {
-                    target.block == data.header
-                        && function.kinds(target.args[at]) == Kinds::NUMBER
+                    target.block == data.header && function.kinds(target.args[at]) == Kinds::NUMBER
                 })
         });
         if some_number {
@@ -336,9 +332,8 @@ pub fn front_of(
         .copied()
         .filter(|&from| !loops.contains(index, from))
         .collect();
-    let dispatched = outside
-        .iter()
-        .any(|from| matches!(function.block(*from).term, Terminator::Dispatch(_)));
+    let dispatched =
+        outside.iter().any(|from| matches!(function.block(*from).term, Terminator::Dispatch(_)));
     if dispatched || outside.is_empty() {
         return None;
     }
@@ -418,9 +413,7 @@ fn remove_repeated(function: &mut Function) {
                 (Op::CheckMethod { object, method }, _) => {
                     list.push(number(Found::Shape(*object, method.chain[0])));
                 }
-                (Op::NewArray { .. }, Some(result))
-                    if function.kinds(result) == Kinds::ARRAY =>
-                {
+                (Op::NewArray { .. }, Some(result)) if function.kinds(result) == Kinds::ARRAY => {
                     list.push(number(Found::Row(result, Row::Array)));
                 }
                 _ => {}

@@ -90,7 +90,8 @@ fn count_in(function: &mut Function, loops: &Loops, index: u32) {
         // The integer is counted on right behind the number.
         let of_next = function.values[counter.next.index()].def;
         for &block in &data.blocks {
-            let at = function.block(block).insts.iter().position(|&id| of_next == ValueDef::Inst(id));
+            let at =
+                function.block(block).insts.iter().position(|&id| of_next == ValueDef::Inst(id));
             if let Some(at) = at {
                 function.blocks[block.index()].insts.insert(at + 1, sum);
             }
@@ -124,7 +125,8 @@ fn counter(function: &Function, loops: &Loops, index: u32, at: usize) -> Option<
     let mut next = None;
     for latch in &data.latches {
         for target in function.block(*latch).term.targets() {
-            if target.block == data.header && *next.get_or_insert(target.args[at]) != target.args[at]
+            if target.block == data.header
+                && *next.get_or_insert(target.args[at]) != target.args[at]
             {
                 return None;
             }

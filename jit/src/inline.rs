@@ -56,7 +56,8 @@ pub fn inline<'a>(
             }
             let Some(callee) = body(*func) else { continue };
             let size = size(callee);
-            if size > limits.body || size > limits.growth || !accepts(function, callee, *this, args) {
+            if size > limits.body || size > limits.growth || !accepts(function, callee, *this, args)
+            {
                 continue;
             }
             limits.growth -= size;

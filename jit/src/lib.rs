@@ -34,3 +34,4 @@ mod evaluate;
 mod testing;
 
 pub use driver::jit::Jit;
+pub use driver::tiered::Tiered;

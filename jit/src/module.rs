@@ -15,8 +15,8 @@ use crate::inline::{self, Limits};
 use crate::ir;
 use crate::kinds::{Callee, Facts, Kinds, Magic};
 use crate::lower::{self, Linker};
-use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::origins::{self, Hints};
+use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::points::Mode;
 use crate::simplify;
 use crate::speculate::{self, Oracle};
@@ -174,6 +174,8 @@ pub struct ProgramCompiler {
     limits: Limits,
     fixed_literals: bool,
     declared: FxHashMap<Piece, ClifFuncId>,
+    /// Declared pieces that are still to be defined.
+    open: Vec<Piece>,
     context: Context,
     builder_context: FunctionBuilderContext,
     /// Bytecode instructions translated so far.
@@ -276,6 +278,7 @@ impl ProgramCompiler {
             limits,
             fixed_literals,
             declared: FxHashMap::default(),
+            open: Vec::new(),
             context: Context::new(),
             builder_context: FunctionBuilderContext::new(),
             instructions: 0,
@@ -307,18 +310,6 @@ impl ProgramCompiler {
         self.entries[func.0 as usize] = Some(Err(why));
     }
 
-    /// The pieces that a program needs before it starts; resume forms are made when asked for.
-    pub fn eager_pieces(&self) -> Vec<Piece> {
-        let mut pieces = vec![Piece::Enter];
-        for function in &self.program.functions {
-            if function.bytecode().is_some() {
-                pieces.push(Piece::Entry(function.id));
-                pieces.push(Piece::List(function.id));
-            }
-        }
-        pieces
-    }
-
     /// The declaration of a piece.
     pub fn declare(
         &mut self,
@@ -331,7 +322,32 @@ impl ProgramCompiler {
         let signature = self.signature(module.isa(), piece);
         let id = module.declare_function(&piece.name(), Linkage::Local, &signature)?;
         self.declared.insert(piece, id);
+        self.open.push(piece);
         Ok(id)
+    }
+
+    /// Defines a piece and all that it refers to, directly or not. A function that is too much for the
+    /// code generator gets an entry that hands its calls to the interpreter. Gives the pieces that are
+    /// new.
+    pub fn define_all(
+        &mut self,
+        module: &mut dyn Module,
+        piece: Piece,
+    ) -> Result<Vec<Piece>, CompileError> {
+        self.declare(module, piece)?;
+        let mut defined = Vec::new();
+        while let Some(piece) = self.open.pop() {
+            let made = self.define(module, piece);
+            match (made, piece) {
+                (Err(error), Piece::Entry(func)) if self.missing(func).is_none() => {
+                    self.give_up(func, error.to_string());
+                    self.define(module, piece)?;
+                }
+                (made, _) => drop(made?),
+            }
+            defined.push(piece);
+        }
+        Ok(defined)
     }
 
     fn signature(&self, isa: &dyn TargetIsa, piece: Piece) -> Signature {
@@ -423,8 +439,7 @@ impl ProgramCompiler {
             simplify::clean(&mut function);
         }
         if cfg!(debug_assertions) {
-            let bytecode =
-                |func| Some(source(self.body(func)?, self.trace, self.mode, self.magic));
+            let bytecode = |func| Some(source(self.body(func)?, self.trace, self.mode, self.magic));
             if let Err(error) = crate::check::verify(&function, bytecode) {
                 panic!("{error}\n{function}");
             }
@@ -437,8 +452,8 @@ impl ProgramCompiler {
         self.unchecked.insert(func);
     }
 
-    /// Compiles a piece and everything that it refers to and that is not compiled on request.
-    pub fn define(
+    /// Compiles a piece that was declared; what it refers to is declared.
+    fn define(
         &mut self,
         module: &mut dyn Module,
         piece: Piece,
@@ -449,21 +464,17 @@ impl ProgramCompiler {
             Piece::Entry(func) if self.missing(func).is_none() => {
                 Some(self.ssa(func, ir::Form::Entry)?)
             }
-            Piece::Resume(func) | Piece::Unchecked(func) => {
-                Some(self.ssa(func, ir::Form::Resume)?)
-            }
+            Piece::Resume(func) | Piece::Unchecked(func) => Some(self.ssa(func, ir::Form::Resume)?),
             _ => None,
         };
         let mut context = std::mem::replace(&mut self.context, Context::new());
         let mut builder_context = std::mem::take(&mut self.builder_context);
         context.func = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
-        let mut stubs = Vec::new();
         let result = {
             let isa_config = module.target_config();
             let program = self.program.clone();
             let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
-            let mut linker =
-                ModuleLinker { compiler: self, module, stubs: &mut stubs, error: None };
+            let mut linker = ModuleLinker { compiler: self, module, error: None };
             linker.write(&mut builder, &program, piece, ssa.as_ref());
             let error = linker.error.take();
             builder.finalize(isa_config);
@@ -486,19 +497,16 @@ impl ProgramCompiler {
         self.context = context;
         self.builder_context = builder_context;
         result?;
-        for helper in stubs {
-            self.define(module, Piece::Cold(helper))?;
-        }
         Ok(id)
     }
 
-    /// The Cranelift IR of a function's form, as text.
-    pub fn clif(
+    /// What a function's form becomes: Cranelift IR and machine code, with the places they come from.
+    pub fn listing(
         &mut self,
         module: &mut dyn Module,
         func: FuncId,
         form: ir::Form,
-    ) -> Result<String, CompileError> {
+    ) -> Result<Listing, CompileError> {
         let piece = match form {
             ir::Form::Entry => Piece::Entry(func),
             ir::Form::Resume => Piece::Resume(func),
@@ -506,22 +514,51 @@ impl ProgramCompiler {
         let id = self.declare(module, piece)?;
         let signature = self.signature(module.isa(), piece);
         let ssa = self.ssa(func, form)?;
-        let mut function =
-            Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
+        let mut context = Context::new();
+        context.func = Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature);
         let mut builder_context = FunctionBuilderContext::new();
-        let mut stubs = Vec::new();
         let config = module.target_config();
         let program = self.program.clone();
-        let mut builder = FunctionBuilder::new(&mut function, &mut builder_context);
-        let mut linker = ModuleLinker { compiler: self, module, stubs: &mut stubs, error: None };
+        let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
+        let mut linker = ModuleLinker { compiler: self, module, error: None };
         linker.write(&mut builder, &program, piece, Some(&ssa));
         let error = linker.error.take();
         builder.finalize(config);
-        match error {
-            Some(error) => Err(error),
-            None => Ok(function.display().to_string()),
-        }
+        error.map_or(Ok(()), Err)?;
+        let clif = context.func.display().to_string();
+        context.set_disasm(true);
+        let code = context
+            .compile(module.isa(), &mut Default::default())
+            .map_err(|error| CompileError(error.inner.to_string()))?;
+        let ranges = code.buffer.get_srclocs_sorted().iter();
+        let ranges = ranges.map(|range| (range.start, range.end, lower::place_of(range.loc)));
+        Ok(Listing {
+            ssa: ssa.to_string(),
+            frames: ssa.frames.iter().map(|frame| frame.func).collect(),
+            clif,
+            places: ranges.collect(),
+            code: code.code_buffer().to_vec(),
+            text: code.vcode.clone().unwrap_or_default(),
+        })
     }
+}
+
+/// A function's form in every step of its compilation.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The compiler's own form.
+    pub ssa: String,
+    /// The function itself, then those that are inlined: what the first number of a place means.
+    pub frames: Vec<FuncId>,
+    /// Cranelift IR. What a line comes from stands in front of it as `@` and four digits or more, see
+    /// [`lower::place_of`].
+    pub clif: String,
+    /// For ranges of the machine code: where it comes from, as a frame and a bytecode index.
+    pub places: Vec<(u32, u32, Option<(u32, u32)>)>,
+    /// Machine code before relocation.
+    pub code: Vec<u8>,
+    /// The same as Cranelift prints it.
+    pub text: String,
 }
 
 fn source(body: &Bytecode, trace: bool, mode: Mode, magic: Magic) -> Source<'_> {
@@ -540,8 +577,6 @@ fn params_of(program: &Program, func: FuncId) -> (usize, bool) {
 struct ModuleLinker<'a> {
     compiler: &'a mut ProgramCompiler,
     module: &'a mut dyn Module,
-    /// Stubs that were referred to for the first time.
-    stubs: &'a mut Vec<Helper>,
     error: Option<CompileError>,
 }
 
@@ -593,9 +628,6 @@ impl Linker for ModuleLinker<'_> {
     }
 
     fn cold_stub(&mut self, function: &mut Function, helper: Helper) -> FuncRef {
-        if !self.compiler.declared.contains_key(&Piece::Cold(helper)) {
-            self.stubs.push(helper);
-        }
         self.reference(function, Piece::Cold(helper))
     }
 

@@ -310,7 +310,9 @@ impl Flow<'_> {
                             Some(value) => set(value).clone(),
                             None => continue,
                         },
-                        Source::Const(template) => self.template_once(place, property.key, template),
+                        Source::Const(template) => {
+                            self.template_once(place, property.key, template)
+                        }
                     };
                     self.field(origin, Field::Property(property.key), &from);
                 }
@@ -429,7 +431,8 @@ impl Flow<'_> {
             }
             Template::Object(properties) => {
                 self.next += 1;
-                let list: Vec<Property> = properties.iter().map(|(property, _)| *property).collect();
+                let list: Vec<Property> =
+                    properties.iter().map(|(property, _)| *property).collect();
                 if let Some(shape) = self.shapes.of_literal(&list) {
                     self.shape_of.insert(number, shape);
                 }
@@ -482,9 +485,7 @@ impl Flow<'_> {
                     self.fields.get(&(holder.origin, Field::Property(known::proto)))
             {
                 let next = protos.origins.iter();
-                open.extend(
-                    next.map(|&origin| Holder { origin, chain: holder.chain.clone() }),
-                );
+                open.extend(next.map(|&origin| Holder { origin, chain: holder.chain.clone() }));
             }
         }
         found
@@ -560,8 +561,12 @@ impl Flow<'_> {
                 access,
                 ion_runtime::bytecode::Access::Public | ion_runtime::bytecode::Access::Readonly
             );
-            let own_elsewhere =
-                holder.chain.iter().rev().skip(1).any(|it| self.shapes.get(*it).find(key).is_some());
+            let own_elsewhere = holder
+                .chain
+                .iter()
+                .rev()
+                .skip(1)
+                .any(|it| self.shapes.get(*it).find(key).is_some());
             if !readable || slot >= shape.inline || own_elsewhere {
                 continue;
             }

@@ -85,14 +85,12 @@ impl Properties {
                 }
             }
         }
-        visit_constants(functions.iter().flatten().copied(), |constant| {
-            match constant {
-                Visit::Property(key, Some(value)) => {
-                    properties.store_text(key, kind_of(value));
-                }
-                Visit::Element(value) => properties.elements |= kind_of(value),
-                _ => {}
+        visit_constants(functions.iter().flatten().copied(), |constant| match constant {
+            Visit::Property(key, Some(value)) => {
+                properties.store_text(key, kind_of(value));
             }
+            Visit::Element(value) => properties.elements |= kind_of(value),
+            _ => {}
         });
         // The program's arguments.
         properties.elements |= Kinds::STRING;

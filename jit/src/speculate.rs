@@ -262,8 +262,7 @@ fn several_methods(
         let (then, otherwise) =
             (Target { block: hit, args: vec![] }, Target { block: miss, args: vec![] });
         function.blocks[at.index()].term = Terminator::Branch { cond, then, otherwise };
-        let assume =
-            function.add_inst(Op::AssumeShape { object: call.object, shape }, frame, pc);
+        let assume = function.add_inst(Op::AssumeShape { object: call.object, shape }, frame, pc);
         let op = Op::CallKnown { func, this: Some(call.object), args: args.clone() };
         let direct = function.add_inst(op, frame, pc);
         function.insts[direct.index()].after = after;
@@ -306,8 +305,7 @@ fn one_closure(
         new.push(inst);
         value
     };
-    let this = takes_this
-        .then(|| load(function, Op::LoadBound { function: callee }, Kinds::ANY));
+    let this = takes_this.then(|| load(function, Op::LoadBound { function: callee }, Kinds::ANY));
     let mut all = Vec::with_capacity(closure.captures as usize + args.len());
     for at in 0..closure.captures {
         let kinds = oracle.facts.captured(func, at);
@@ -356,9 +354,9 @@ fn numeric_uses(function: &Function) -> Vec<bool> {
     let mut numeric = vec![false; function.values.len()];
     // What subtraction, multiplication and division give is taken for a Number.
     let is_number = |value: ValueId| {
-        let computed = function.as_inst(value).is_some_and(
-            |inst| matches!(inst.op, Op::Arith { op, .. } if op != ArithOp::Add),
-        );
+        let computed = function
+            .as_inst(value)
+            .is_some_and(|inst| matches!(inst.op, Op::Arith { op, .. } if op != ArithOp::Add));
         computed || function.kinds(value) == Kinds::NUMBER
     };
     for block in cfg::reverse_postorder(function) {
@@ -411,7 +409,9 @@ pub fn accesses(function: &mut Function, oracle: &Oracle<'_>) {
                 None => Vec::new(),
             };
             at += 1 + new.len();
-            function.blocks[block.index()].insts.splice(at - 1 - new.len()..at - 1 - new.len(), new);
+            function.blocks[block.index()]
+                .insts
+                .splice(at - 1 - new.len()..at - 1 - new.len(), new);
         }
     }
     drop_exits(function);
@@ -457,8 +457,7 @@ fn access(
                     check(function, Op::CheckRow { object, row })
                 }
                 Key::Name(name) => {
-                    let readable =
-                        |access| matches!(access, Access::Public | Access::Readonly);
+                    let readable = |access| matches!(access, Access::Public | Access::Readonly);
                     let Some(slot) = slot_of(function, oracle, object, name, place, readable)
                     else {
                         return Vec::new();
@@ -479,7 +478,8 @@ fn access(
                     let number = wanted && held != Kinds::NUMBER && held.intersects(Kinds::NUMBER);
                     let functions = !number && held.intersects(Kinds::FUNCTION);
                     let inst = &mut function.insts[id.index()];
-                    inst.op = Op::LoadElement { object, row, index, number, functions, whole: None };
+                    inst.op =
+                        Op::LoadElement { object, row, index, number, functions, whole: None };
                     inst.exit = Some(exit);
                     check(function, Op::CheckRow { object, row })
                 }
@@ -618,12 +618,7 @@ fn row(
     kinds.intersects(possible).then_some(hint)
 }
 
-fn is_row(
-    function: &Function,
-    oracle: &Oracle<'_>,
-    object: ValueId,
-    place: (FuncId, u32),
-) -> bool {
+fn is_row(function: &Function, oracle: &Oracle<'_>, object: ValueId, place: (FuncId, u32)) -> bool {
     row(function, oracle, object, place).is_some()
 }
 

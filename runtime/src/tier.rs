@@ -16,8 +16,8 @@ pub type EnterFn = unsafe extern "C" fn(*const Value, *mut Process, *const u8) -
 
 /// A compiler of the running program. It is asked from several threads.
 pub trait Compiler: Send + Sync {
-    /// The stub through which a worker enters compiled code.
-    fn enter(&self) -> EnterFn;
+    /// The stub through which a worker enters compiled code; there once any function is ready.
+    fn enter(&self) -> Option<EnterFn>;
 
     /// Where a suspended call of `function` goes on; compiles it if need be. The code handles every
     /// resume point and lives as long as the compiler.
@@ -36,6 +36,9 @@ pub trait Compiler: Send + Sync {
     /// A check in compiled code of `function` has failed. Returns whether [`Compiler::resume_entry`]
     /// now gives other code.
     fn exited(&self, function: FuncId) -> bool;
+
+    /// Why nothing is compiled any more, once.
+    fn warning(&self) -> Option<String>;
 
     /// What the compiler has done, for reports.
     fn stats(&self) -> CompilerStats;
@@ -88,4 +91,6 @@ pub struct CompilerStats {
     pub code_bytes: u64,
     /// Time spent, in nanoseconds.
     pub nanoseconds: u64,
+    /// Checks that have failed.
+    pub exits: u64,
 }

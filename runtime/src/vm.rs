@@ -16,7 +16,7 @@ use crate::sched::hub::Hub;
 use crate::sched::report;
 use crate::sched::worker::{MAX_SCHEDULERS, Worker};
 use crate::system::{Config, Counters, Preempt, Sink, Slices, System};
-use crate::tier::Compiler;
+use crate::tier::{Compiler, CompilerStats};
 use crate::value::Value;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -101,6 +101,8 @@ pub struct Run {
     pub end: MainEnd,
     /// What was counted.
     pub stats: Stats,
+    /// What the compiler did, if there was one.
+    pub compiler: Option<CompilerStats>,
 }
 
 /// How the main process ended.
@@ -247,7 +249,13 @@ pub fn run(
         messages: counters.messages.load(Ordering::Relaxed),
         crashes: counters.crashes.load(Ordering::Relaxed),
     };
-    Ok(Run { end, stats })
+    let compiler = system.compiler.as_ref().map(|compiler| {
+        if let Some(warning) = compiler.warning() {
+            system.warn(&format!("cannot compile, so everything is interpreted: {warning}"));
+        }
+        compiler.stats()
+    });
+    Ok(Run { end, stats, compiler })
 }
 
 /// Makes the main process: the entry of the program with `args`.

@@ -1,6 +1,7 @@
 //! `ionc dis`: bytecode as text.
 
 use crate::failure::Failure;
+use crate::listing::{self, Step};
 use crate::{load, output};
 use ion_runtime::bytecode::disasm::{
     Style, disassemble_class, disassemble_function, disassemble_package,
@@ -15,6 +16,8 @@ Examples:
   ionc dis actors.ionpack
   ionc dis actors.ionpack Main:main
   ionc dis Worker.ionc
+  ionc dis --clif Main:main actors.ionpack
+  ionc dis --asm Main:main actors.ionpack
   ionc dis --lossless actors.ionpack > actors.ionasm";
 
 /// Show bytecode as text
@@ -24,6 +27,15 @@ pub struct Args {
     /// Write the whole package as a text from which 'ionc asm' makes the same package
     #[arg(long, conflicts_with = "class")]
     lossless: bool,
+    /// Show what a function becomes in the compiler's own form
+    #[arg(long, value_name = "CLASS:FUNCTION", conflicts_with_all = ["lossless", "class"])]
+    ssa: Option<String>,
+    /// Show the bytecode of a function beside its Cranelift IR
+    #[arg(long, value_name = "CLASS:FUNCTION", conflicts_with_all = ["lossless", "class", "ssa"])]
+    clif: Option<String>,
+    /// Show the bytecode of a function beside its machine code
+    #[arg(long, value_name = "CLASS:FUNCTION", conflicts_with_all = ["lossless", "class", "ssa", "clif"])]
+    asm: Option<String>,
     /// The package, or a class file (.ionc)
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -37,6 +49,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.lossless {
         let package = load::package(&args.file)?;
         output::print(&disassemble_package(&package, Style::Lossless));
+        return Ok(());
+    }
+    let step = [(&args.ssa, Step::Ssa), (&args.clif, Step::Clif), (&args.asm, Step::Asm)];
+    if let Some((name, step)) = step.iter().find_map(|(name, step)| Some((name.as_ref()?, *step))) {
+        let package = load::package(&args.file)?;
+        // The error names what there is, as without the option.
+        let name = if name.contains(':') { name.clone() } else { format!("Main:{name}") };
+        package_text(&args.file, Some(&name))?;
+        let text = listing::text(&package, &name, step)
+            .map_err(|failure| failure.within(args.file.display()))?;
+        output::print(&text);
         return Ok(());
     }
     run_file(&args.file, args.class.as_deref())

@@ -3,7 +3,7 @@
 use super::scheduling::Scheduling;
 use crate::failure::{Failure, one_line};
 use crate::output::LineState;
-use crate::{load, machine, output};
+use crate::{load, machine, output, stats};
 use clap::builder::RangedU64ValueParser;
 use clap::{ValueEnum, value_parser};
 use ion_runtime::error::ExitReason;
@@ -34,9 +34,12 @@ pub struct Args {
     /// Compile all functions before running
     #[arg(long, conflicts_with = "interp")]
     jit: bool,
-    /// Interpret everything (the default)
+    /// Interpret everything. By default what is hot is compiled while the program runs
     #[arg(long)]
     interp: bool,
+    /// When the program has ended, say on standard error what was compiled and counted
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    stats: Option<StatsForm>,
     /// Trace processes, messages and instructions on standard error
     #[arg(long, short)]
     debug: bool,
@@ -108,6 +111,15 @@ impl PermissionArgs {
     }
 }
 
+/// How the numbers of a run are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatsForm {
+    /// For people
+    Text,
+    /// One line of JSON
+    Json,
+}
+
 /// Where processes may be preempted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum PreemptArg {
@@ -143,7 +155,11 @@ impl Args {
                 PreemptArg::Safepoint => Preempt::Safepoint,
                 PreemptArg::Instruction => Preempt::Instruction,
             },
-            engine: if self.jit { Engine::Jit } else { Engine::Interp },
+            engine: match (self.jit, self.interp) {
+                (true, _) => Engine::Jit,
+                (_, true) => Engine::Interp,
+                _ => Engine::Tiered,
+            },
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
             seed: any_seed(),
@@ -162,7 +178,18 @@ fn any_seed() -> u64 {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    run_file(&args.pack, args.config()?, args.print_result, &args.args)
+    let started = std::time::Instant::now();
+    let program = program_args(&args.args)?;
+    let package = load::package(&args.pack)?;
+    let (outputs, line) = output::standard();
+    let within = |failure: Failure| failure.within(args.pack.display());
+    let run = machine::run(&package, args.config()?, outputs, &program).map_err(within)?;
+    let reported = report(&run, args.print_result, &line).map_err(within);
+    if let Some(form) = args.stats {
+        let text = stats::text(&run, form == StatsForm::Json, started.elapsed());
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+    reported
 }
 
 /// Runs the package at `path` for the user.

@@ -3,7 +3,7 @@
 use crate::code;
 use crate::inline::Limits;
 use crate::ir::Form;
-use crate::module::{CompileError, Piece, ProgramCompiler};
+use crate::module::{CompileError, Listing, Piece, ProgramCompiler};
 use crate::points::Mode;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
@@ -12,19 +12,21 @@ use ion_runtime::system::{Config, Preempt};
 use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, Readiness};
 use ion_runtime::vm::Linked;
 use std::mem::ManuallyDrop;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Address space reserved for code. Only what is written takes memory.
 const CODE_SPACE: usize = 1 << 30;
 
-/// A program compiled into memory. Functions are compiled when it is made, the forms in which
-/// suspended calls go on when they are first needed.
+/// A program compiled into memory, function by function. The forms in which suspended calls go on are
+/// compiled when they are first needed.
 pub struct Jit {
     inner: Mutex<Inner>,
     enter: EnterFn,
-    list_entries: Vec<Option<CodeAddress>>,
-    readiness: Vec<Readiness>,
+    /// Addresses of entries for lists; 0: not compiled.
+    list_entries: Vec<AtomicUsize>,
+    readiness: Arc<[Readiness]>,
 }
 
 /// So many checks may fail in a function before it is compiled without.
@@ -81,6 +83,21 @@ pub fn flags() -> Result<settings::Flags, CompileError> {
 impl Jit {
     /// Compiles all functions of a program for a run with these settings.
     pub fn new(linked: &Linked, config: &Config) -> Result<Jit, CompileError> {
+        let functions = linked.program.functions.len();
+        let readiness: Arc<[Readiness]> = (0..functions).map(|_| Readiness::cold()).collect();
+        let jit = Jit::prepare(linked, config, readiness)?;
+        let functions = linked.program.functions.iter();
+        let all = functions.filter(|function| function.bytecode().is_some());
+        jit.compile(&all.map(|function| function.id).collect::<Vec<_>>())?;
+        Ok(jit)
+    }
+
+    /// Analyses a program and compiles nothing yet. `readiness`: one for each function, cold.
+    pub fn prepare(
+        linked: &Linked,
+        config: &Config,
+        readiness: Arc<[Readiness]>,
+    ) -> Result<Jit, CompileError> {
         let started = Instant::now();
         let text = |error: &dyn std::fmt::Display| CompileError(error.to_string());
         let isa = cranelift_native::builder()
@@ -95,65 +112,69 @@ impl Jit {
         let mode = mode_of(config);
         let mut compiler =
             ProgramCompiler::new(linked, mode, Limits::default(), config.debug, true, config.open);
-        let pieces = compiler.eager_pieces();
-        let mut lists = Vec::new();
-        let mut enter = None;
-        for piece in pieces {
-            let mut made = compiler.define(&mut module, piece);
-            if let (Err(error), Piece::Entry(func)) = (&made, piece) {
-                // Too much for the code generator: calls of it go to the interpreter, which says so.
-                compiler.give_up(func, error.to_string());
-                made = compiler.define(&mut module, piece);
-            }
-            let id = made?;
-            match piece {
-                Piece::Enter => enter = Some(id),
-                Piece::List(func) => lists.push((func, id)),
-                _ => {}
-            }
-        }
+        compiler.define_all(&mut module, Piece::Enter)?;
+        let enter = compiler.declare(&mut module, Piece::Enter)?;
         module.finalize_definitions()?;
-        let mut list_entries = vec![None; linked.program.functions.len()];
-        for (func, id) in lists {
-            let address = module.get_finalized_function(id) as usize;
-            list_entries[func.0 as usize] = Some(CodeAddress(address));
-        }
-        let enter = enter.ok_or_else(|| CompileError("no enter stub".into()))?;
         let enter = code::enter_fn(module.get_finalized_function(enter));
-        let resume = vec![None; linked.program.functions.len()];
-        let time = started.elapsed();
-        let exits = vec![0; resume.len()];
-        let readiness: Vec<Readiness> = resume.iter().map(|_| Readiness::cold()).collect();
-        for (func, readiness) in (0..).map(FuncId).zip(&readiness) {
-            match compiler.missing(func) {
-                None => readiness.set_ready(),
-                Some(_) => readiness.set_never(),
+        for (func, readiness) in (0..).map(FuncId).zip(readiness.iter()) {
+            if compiler.missing(func).is_some() {
+                readiness.set_never();
             }
         }
-        let inner =
-            Inner { module: ManuallyDrop::new(module), compiler, resume, exits, time };
+        let functions = readiness.len();
+        let inner = Inner {
+            module: ManuallyDrop::new(module),
+            compiler,
+            resume: vec![None; functions],
+            exits: vec![0; functions],
+            time: started.elapsed(),
+        };
+        let list_entries = (0..functions).map(|_| AtomicUsize::new(0)).collect();
         Ok(Jit { inner: Mutex::new(inner), enter, list_entries, readiness })
+    }
+
+    /// Compiles functions, and those that they call directly, unless that has been done.
+    pub fn compile(&self, functions: &[FuncId]) -> Result<(), CompileError> {
+        let inner = &mut *self.lock();
+        let started = Instant::now();
+        let mut entries = Vec::new();
+        let mut lists = Vec::new();
+        for &func in functions {
+            entries.extend(inner.compiler.define_all(&mut *inner.module, Piece::Entry(func))?);
+        }
+        // Whatever has an entry can be called with a list.
+        for piece in entries {
+            let Piece::Entry(func) = piece else { continue };
+            inner.compiler.define_all(&mut *inner.module, Piece::List(func))?;
+            lists.push((func, inner.compiler.declare(&mut *inner.module, Piece::List(func))?));
+        }
+        inner.module.finalize_definitions()?;
+        for (func, list) in lists {
+            let address = inner.module.get_finalized_function(list) as usize;
+            self.list_entries[func.0 as usize].store(address, Ordering::Release);
+            match inner.compiler.missing(func) {
+                None => self.readiness[func.0 as usize].set_ready(),
+                Some(_) => self.readiness[func.0 as usize].set_never(),
+            }
+        }
+        inner.time += started.elapsed();
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// The Cranelift IR of a function.
-    pub fn clif(&self, func: FuncId, form: Form) -> Result<String, CompileError> {
+    /// A function's form in every step of its compilation.
+    pub fn listing(&self, func: FuncId, form: Form) -> Result<Listing, CompileError> {
         let inner = &mut *self.lock();
-        inner.compiler.clif(&mut *inner.module, func, form)
-    }
-
-    /// The SSA form of a function.
-    pub fn ssa(&self, func: FuncId, form: Form) -> Result<String, CompileError> {
-        Ok(self.lock().compiler.ssa(func, form)?.to_string())
+        inner.compiler.listing(&mut *inner.module, func, form)
     }
 }
 
 impl Compiler for Jit {
-    fn enter(&self) -> EnterFn {
-        self.enter
+    fn enter(&self) -> Option<EnterFn> {
+        Some(self.enter)
     }
 
     fn resume_entry(&self, function: FuncId) -> Result<*const u8, String> {
@@ -166,10 +187,10 @@ impl Compiler for Jit {
             true => Piece::Resume(function),
             false => Piece::Unchecked(function),
         };
-        let made = inner
-            .compiler
-            .define(&mut *inner.module, piece)
-            .and_then(|id| Ok((id, inner.module.finalize_definitions()?)));
+        let made = inner.compiler.define_all(&mut *inner.module, piece).and_then(|_| {
+            let id = inner.compiler.declare(&mut *inner.module, piece)?;
+            Ok((id, inner.module.finalize_definitions()?))
+        });
         let (id, ()) = made.map_err(|error| error.to_string())?;
         let address = inner.module.get_finalized_function(id);
         inner.resume[function.0 as usize] = Some(CodeAddress(address as usize));
@@ -178,7 +199,8 @@ impl Compiler for Jit {
     }
 
     fn list_entry(&self, function: FuncId) -> Option<*const u8> {
-        self.list_entries[function.0 as usize].map(|address| address.0 as *const u8)
+        let address = self.list_entries[function.0 as usize].load(Ordering::Acquire);
+        (address != 0).then_some(address as *const u8)
     }
 
     fn readiness(&self) -> &[Readiness] {
@@ -186,6 +208,10 @@ impl Compiler for Jit {
     }
 
     fn request(&self, _: FuncId) {}
+
+    fn warning(&self) -> Option<String> {
+        None
+    }
 
     fn exited(&self, function: FuncId) -> bool {
         let inner = &mut *self.lock();
@@ -208,6 +234,7 @@ impl Compiler for Jit {
             instructions: inner.compiler.instructions,
             code_bytes: inner.compiler.code_bytes,
             nanoseconds: inner.time.as_nanos() as u64,
+            exits: inner.exits.iter().map(|&exits| u64::from(exits)).sum(),
         }
     }
 }

@@ -1,3 +1,4 @@
 //! The only files that know whether code goes to memory or to a file.
 
 pub mod jit;
+pub mod tiered;

@@ -27,8 +27,8 @@ use crate::ir::{self, BlockId, Constant, FrameId, InstId, Op, StateId, Target, V
 use crate::kinds::Repr;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, StackSlotData, StackSlotKind,
-    Type, Value, types,
+    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, SourceLoc, StackSlotData,
+    StackSlotKind, Type, Value, types,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
@@ -129,6 +129,28 @@ pub fn lower(
     lower.run();
 }
 
+/// Where code comes from, as Cranelift keeps it: a frame and a bytecode index in it.
+fn source_location(frame: FrameId, pc: u32) -> SourceLoc {
+    match (frame.0 < 1 << FRAME_BITS, pc < 1 << PC_BITS) {
+        (true, true) => SourceLoc::new(frame.0 << PC_BITS | pc),
+        _ => SourceLoc::default(),
+    }
+}
+
+const PC_BITS: u32 = 22;
+const FRAME_BITS: u32 = 9;
+
+/// The frame (0: the function itself, then inlined ones) and the bytecode index that code comes from.
+pub fn place_of(location: SourceLoc) -> Option<(u32, u32)> {
+    let bits = location.bits();
+    (!location.is_default()).then_some((bits >> PC_BITS, bits & ((1 << PC_BITS) - 1)))
+}
+
+/// As [`place_of`], of the number that stands for a location in printed IR.
+pub fn place_of_bits(bits: u32) -> Option<(u32, u32)> {
+    place_of(SourceLoc::new(bits))
+}
+
 /// The CLIF type of a representation.
 pub(crate) fn clif_type(repr: Repr) -> Type {
     match repr {
@@ -186,6 +208,7 @@ impl<'a> Lower<'a, '_> {
     fn inst(&mut self, id: InstId) {
         let f: &'a ir::Function = self.f;
         let inst = f.inst(id);
+        self.b.set_srcloc(source_location(inst.frame, inst.pc));
         match &inst.op {
             Op::LoadReg { reg } => {
                 let base = self.registers.expect("only the resume form loads registers");

@@ -69,7 +69,13 @@ impl Lower<'_, '_> {
 
     /// Gives a value that was read from memory, which must not be a function: that would have to be
     /// bound, and goes to `slow`.
-    pub(super) fn read_unbound(&mut self, address: Value, at: i32, kinds: Kinds, slow: Block) -> Value {
+    pub(super) fn read_unbound(
+        &mut self,
+        address: Value,
+        at: i32,
+        kinds: Kinds,
+        slow: Block,
+    ) -> Value {
         let repr = kinds.repr();
         if !kinds.intersects(Kinds::FUNCTION) {
             return self.load_as(address, at, repr);

@@ -29,7 +29,7 @@ use crate::process::table::Slot;
 use crate::process::{Process, Safepoint, Wait};
 use crate::program::FuncId;
 use crate::system::{Engine, Preempt, System};
-use crate::tier::{EnterFn, STATUS_RETURNED};
+use crate::tier::STATUS_RETURNED;
 use crate::value::{Pid, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -60,7 +60,6 @@ pub struct Worker {
     id: Option<usize>,
     /// Entries for suspended calls by function; empty: not asked for yet.
     resume: RefCell<Vec<Option<ResumeEntry>>>,
-    enter: Option<EnterFn>,
     /// Calls and turns of loops by function, while it is interpreted.
     heat: Vec<Cell<u32>>,
     queue: RefCell<VecDeque<Pid>>,
@@ -157,15 +156,14 @@ impl Worker {
     pub(crate) fn new(system: Arc<System>, id: Option<usize>, stack: usize) -> Worker {
         let here = 0u8;
         let stack_limit = (&raw const here as usize).saturating_sub(stack);
-        let enter = system.compiler.as_ref().map(|compiler| compiler.enter());
         let random = system.config.shuffle.map(|seed| RefCell::new(Random::new(seed)));
+        let functions = system.program.functions.len();
         Worker {
             helpers: HELPERS,
             codes: system.codes.clone(),
             system,
             id,
             resume: RefCell::default(),
-            enter,
             heat: vec![Cell::new(0); functions],
             queue: RefCell::default(),
             timers: RefCell::new(Wheel::new()),
@@ -606,7 +604,8 @@ impl Worker {
             Ok(ResumeEntry::Interpreted) => return self.interpret(process, false),
             Err(trap) => return Leave::Trapped(trap),
         };
-        let Some(enter) = self.enter else { return self.interpret(process, false) };
+        let enter = self.system.compiler.as_ref().and_then(|compiler| compiler.enter());
+        let Some(enter) = enter else { return self.interpret(process, false) };
         let registers = process.stack.top_base();
         // The record is popped first: compiled code reads it completely before it does anything
         // else, and whatever it leaves goes to `records`, not to the stack.
