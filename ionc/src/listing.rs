@@ -76,7 +76,7 @@ fn write_clif(text: &mut String, program: &Program, listing: &Listing) {
         let (place, rest) = match line.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
             Some((digits, rest)) => {
                 let bits = u32::from_str_radix(digits, 16).ok();
-                let place = bits.and_then(|bits| ion_jit::lower::place_of_bits(bits));
+                let place = bits.and_then(ion_jit::lower::place_of_bits);
                 (place, rest.trim_start())
             }
             None => (None, line.trim_start()),

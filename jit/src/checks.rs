@@ -224,7 +224,7 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
                 op if Found::is_check(op) => {
                     let found = Found::by(op).filter(|found| {
                         let changed = changes.stores.iter().any(|slot| found.is_changed_by(slot));
-                        !(found.may_change() && changes.clobbered) && !changed
+                        !(changed || found.may_change() && changes.clobbered)
                     });
                     found.is_some_and(|found| checked.insert(found))
                 }

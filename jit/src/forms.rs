@@ -316,7 +316,28 @@ mod tests {
             b6:
               return v22
             b3:
-              return v14",
+              return v14");
+    }
+
+    #[test]
+    fn capturing_for_what_may_be_no_function() {
+        let text = "
+        top:
+            make_closure r2, r1, 's', [x:r0]
+            jump top";
+        check(
+            text,
+            Mode::Safepoint,
+            &[],
+            "
+            function 0 entry
+            b0(v4: any, v5: any):
+              @0 safepoint entry 1 -> @0 {r0: v4, r1: v5, r3: absent}
+              jump b1(absent)
+            b1(v2: any|absent):
+              @0 v7: any|absent = capture v5 v2 v4
+              @1 safepoint loop 1 -> @0 {r0: v4, r1: v5, r3: v7}
+              jump b1(v7)",
             "",
         );
     }

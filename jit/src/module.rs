@@ -543,6 +543,9 @@ impl ProgramCompiler {
     }
 }
 
+/// First byte, last byte plus one, and the frame and bytecode index that they come from.
+pub type CodeRange = (u32, u32, Option<(u32, u32)>);
+
 /// A function's form in every step of its compilation.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -553,8 +556,8 @@ pub struct Listing {
     /// Cranelift IR. What a line comes from stands in front of it as `@` and four digits or more, see
     /// [`lower::place_of`].
     pub clif: String,
-    /// For ranges of the machine code: where it comes from, as a frame and a bytecode index.
-    pub places: Vec<(u32, u32, Option<(u32, u32)>)>,
+    /// Where ranges of the machine code come from.
+    pub places: Vec<CodeRange>,
     /// Machine code before relocation.
     pub code: Vec<u8>,
     /// The same as Cranelift prints it.
