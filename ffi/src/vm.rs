@@ -336,7 +336,8 @@ fn compiler(
 ) -> Result<Option<Arc<dyn ion_runtime::tier::Compiler>>, VmError> {
     match config.engine {
         Engine::Interp => Ok(None),
-        Engine::Jit => match ion_jit::Jit::new(linked, config) {
+        Engine::Tiered => Ok(Some(Arc::new(ion_jit::Tiered::new(linked, config)))),
+        Engine::Jit | Engine::Mixed => match ion_jit::Jit::new(linked, config) {
             Ok(jit) => Ok(Some(Arc::new(jit))),
             Err(error) => Err(VmError::Compile(error.to_string())),
         },
@@ -350,7 +351,10 @@ fn compiler(
 ) -> Result<Option<Arc<dyn ion_runtime::tier::Compiler>>, VmError> {
     match config.engine {
         Engine::Interp => Ok(None),
-        Engine::Jit => Err(VmError::Compile("this host was built without the compiler".to_owned())),
+        Engine::Tiered => Ok(None),
+        Engine::Jit | Engine::Mixed => {
+            Err(VmError::Compile("this host was built without the compiler".to_owned()))
+        }
     }
 }
 

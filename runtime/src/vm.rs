@@ -227,7 +227,7 @@ pub fn run(
     let system = system(linked, config, compiler, outputs, false);
     if let Err(trap) = start_main(&system, args) {
         let end = MainEnd::Failed(start_failure(trap));
-        return Ok(Run { end, stats: Stats::default() });
+        return Ok(Run { end, stats: Stats::default(), compiler: None });
     }
     join(&system, start_workers(&system)?);
     let main_end = system.main_end.lock().unwrap_or_else(|e| e.into_inner()).take();

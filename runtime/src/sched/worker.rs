@@ -511,8 +511,11 @@ impl Worker {
     fn run_slice(&self, process: &mut Process) -> SliceEnd {
         let engine = match self.system.config.engine {
             Engine::Mixed => {
-                let slices = self.system.counters.slices.load(Ordering::Relaxed);
-                if slices.is_multiple_of(2) { Engine::Interp } else { Engine::Jit }
+                if self.slices().is_multiple_of(2) {
+                    Engine::Interp
+                } else {
+                    Engine::Jit
+                }
             }
             engine => engine,
         };
