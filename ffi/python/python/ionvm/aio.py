@@ -8,13 +8,16 @@ No threads are used up by waiting, so a program can have any number of questions
             print(await asyncio.gather(*(worker.ask_async(n) for n, worker in enumerate(workers))))
 """
 
-import asyncio
 from typing import Any, Optional
+
+# asyncio is imported when it is first used: it takes longer than everything else here.
 
 __all__ = ["ask", "call", "receive"]
 
 
 async def _answer(begin: Any, timeout: Optional[float]) -> Any:
+    import asyncio
+
     loop = asyncio.get_running_loop()
     event = asyncio.Event()
     # The ring comes on another thread, perhaps before this one has the question.
@@ -48,6 +51,8 @@ async def call(vm: Any, function: str, *args: Any, timeout: Optional[float] = No
 
 async def receive(vm: Any, timeout: Optional[float] = None) -> Any:
     """As ``vm.receive``; also ``await vm.receive_async(timeout)``. One task at a time may wait."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     event = asyncio.Event()
     vm._on_message(lambda: loop.call_soon_threadsafe(event.set))
