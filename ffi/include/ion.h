@@ -60,7 +60,7 @@ typedef enum ion_term_kind {
 /* Settings; all 0 is the default. */
 typedef struct ion_options {
     uint32_t size;           /* sizeof(ion_options) */
-    uint32_t interpret;      /* 1: interpret instead of compiling */
+    uint32_t interpret;      /* 1: never compile */
     uint32_t schedulers;     /* threads that run processes; 0: as many as cores */
     uint32_t capture_output; /* 1: keep what programs print, for ion_vm_output */
     uint64_t max_heap;       /* bytes that one process may keep; 0: the default */

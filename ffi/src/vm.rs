@@ -188,7 +188,8 @@ impl fmt::Debug for VmBuilder {
 impl Default for VmBuilder {
     fn default() -> VmBuilder {
         let schedulers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let config = Config { schedulers, ..Config::default() };
+        let engine = if cfg!(feature = "jit") { Engine::Tiered } else { Engine::Interp };
+        let config = Config { schedulers, engine, ..Config::default() };
         VmBuilder { config, registry: registry::standard(), capture: false, ring: None }
     }
 }
@@ -217,7 +218,8 @@ impl VmBuilder {
         self
     }
 
-    /// Compiles all functions before they run, instead of interpreting them.
+    /// Compiles all functions before they run, or interprets everything. If it is not said, functions
+    /// are interpreted at first, and compiled in the background once they are hot.
     pub fn jit(mut self, jit: bool) -> VmBuilder {
         self.config.engine = if jit { Engine::Jit } else { Engine::Interp };
         self

@@ -93,10 +93,10 @@ const PROGRAM: &str = r#"
 "#;
 
 fn vms(change: impl Fn(VmBuilder) -> VmBuilder) -> Vec<Vm> {
-    let vm = |jit| {
-        change(Vm::builder().jit(jit).capture_output()).load_text(PROGRAM).expect("it is valid")
+    let start = |builder: VmBuilder| {
+        change(builder.capture_output()).load_text(PROGRAM).expect("it is valid")
     };
-    vec![vm(false), vm(true)]
+    vec![start(Vm::builder().jit(false)), start(Vm::builder().jit(true)), start(Vm::builder())]
 }
 
 fn each(test: impl Fn(Vm)) {
@@ -253,7 +253,7 @@ fn natives_of_the_host() {
             matches!(&panicked, Err(VmError::Exit(exit)) if exit.to_string().contains("too large"))
         );
     }
-    assert_eq!(count.load(Ordering::Relaxed), 2);
+    assert_eq!(count.load(Ordering::Relaxed), 3);
 }
 
 #[test]

@@ -408,8 +408,11 @@ mod body {
     }
 
     pub(super) fn call_native(process: &mut Process, native: u64, args: u64, count: u64) -> u64 {
-        let worker = process.worker();
-        let (native, args) = (Value::native(NativeId(native as u32)), list(args, count));
+        let (id, args) = (NativeId(native as u32), list(args, count));
+        if let Some(result) = call::plain(process, id, args) {
+            return finish(process, result);
+        }
+        let (worker, native) = (process.worker(), Value::native(id));
         match call::start(
             process,
             Some(&mut worker.records.borrow_mut()),

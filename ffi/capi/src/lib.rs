@@ -195,7 +195,7 @@ pub unsafe extern "C" fn ion_error(length: *mut usize) -> *const c_char {
 /// # Safety
 /// `options` is null or points to as many bytes as its `size` says.
 unsafe fn builder(options: *const Options) -> Result<VmBuilder, Failure> {
-    let mut builder = Vm::builder().jit(true);
+    let mut builder = Vm::builder();
     if options.is_null() {
         return Ok(builder);
     }
@@ -205,7 +205,9 @@ unsafe fn builder(options: *const Options) -> Result<VmBuilder, Failure> {
     }
     // SAFETY: by contract.
     let options = unsafe { *options };
-    builder = builder.jit(options.interpret == 0);
+    if options.interpret != 0 {
+        builder = builder.jit(false);
+    }
     if options.schedulers > 0 {
         builder = builder.schedulers(options.schedulers as usize);
     }

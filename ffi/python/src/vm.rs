@@ -374,17 +374,18 @@ fn native(name: &str, function: Py<PyAny>, vm: Arc<OnceLock<WeakVm>>) -> NativeD
 
 #[pymethods]
 impl Vm {
-    /// Loads a package: a path, or its bytes.
+    /// Loads a package: a path, or its bytes. Functions are compiled when they are hot; all before they
+    /// run with `jit=True`; none with `jit=False`.
     #[new]
     #[pyo3(signature = (
-        package, *, jit=true, natives=None, schedulers=None, max_heap=None, max_processes=None, seed=None,
+        package, *, jit=None, natives=None, schedulers=None, max_heap=None, max_processes=None, seed=None,
         allow_read=Vec::new(), allow_write=Vec::new(), allow_env=false, allow_native=None,
         capture_output=false
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
         package: &Bound<'_, PyAny>,
-        jit: bool,
+        jit: Option<bool>,
         natives: Option<&Bound<'_, PyDict>>,
         schedulers: Option<usize>,
         max_heap: Option<usize>,
@@ -404,7 +405,10 @@ impl Vm {
         for (usage, path) in read.chain(allow_write.iter().map(|path| (FileUse::Write, path))) {
             permissions.allow(usage, path)?;
         }
-        let mut builder = ion_ffi::Vm::builder().jit(jit).permissions(permissions);
+        let mut builder = ion_ffi::Vm::builder().permissions(permissions);
+        if let Some(jit) = jit {
+            builder = builder.jit(jit);
+        }
         if let Some(schedulers) = schedulers {
             builder = builder.schedulers(schedulers);
         }

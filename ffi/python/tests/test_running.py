@@ -117,7 +117,7 @@ def package():
 PACKAGE = package()
 
 
-@pytest.fixture(params=[False, True], ids=["interp", "jit"])
+@pytest.fixture(params=[False, True, None], ids=["interp", "jit", "tiered"])
 def vm(request):
     with Vm(PACKAGE, jit=request.param, capture_output=True) as vm:
         yield vm

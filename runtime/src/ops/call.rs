@@ -4,7 +4,7 @@ use super::{CALL, Cont, find_magic};
 use crate::atom::known;
 use crate::error::Trap;
 use crate::heap::OutOfMemory;
-use crate::natives::{Answer, NativeBody, NativeCx, NativeError};
+use crate::natives::{Answer, NativeBody, NativeCx, NativeDef, NativeError, NativeFn};
 use crate::object::closure;
 use crate::object::closure::Callee;
 use crate::process::stack::FrameHeader;
@@ -272,31 +272,60 @@ pub(crate) fn push_plain_native(
 
 /// Runs a library function. A failure is an atom, not a crash.
 pub fn native(process: &mut Process, id: NativeId, args: &[Value]) -> Result<Answer, Trap> {
-    let system = process.system();
     let entry = process.program().native(id);
-    let result = match &entry.def {
-        None => Err(NativeError::NotFound(entry.name.clone())),
+    let error = match &entry.def {
+        None => NativeError::NotFound(entry.name.clone()),
         Some(def) if !def.arity.accepts(args.len()) => {
-            Err(NativeError::Count { expected: def.arity, got: args.len() })
+            NativeError::Count { expected: def.arity, got: args.len() }
         }
-        Some(def) => {
-            let result = catch_unwind(AssertUnwindSafe(|| run_code(process, &def.body, args)));
-            result.unwrap_or_else(|panic| {
-                let message = panic
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-                    .or_else(|| panic.downcast_ref::<String>().cloned())
-                    .unwrap_or_else(|| "no message".to_owned());
-                Err(NativeError::Trap(Trap::NativePanic { name: def.name.clone(), message }))
-            })
-        }
+        Some(def) => match catch_unwind(AssertUnwindSafe(|| run_code(process, &def.body, args))) {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(panic) => panicked(def, &*panic),
+        },
     };
-    match result {
-        Ok(answer) => Ok(answer),
-        Err(NativeError::Trap(trap)) => Err(trap),
-        Err(error) => {
+    failed(process, error).map(Answer::Value)
+}
+
+/// Runs a library function of the host that neither shows its arguments nor waits, if it is one and gets
+/// as many arguments as it takes: what [`start`] does for it, without detours.
+#[inline]
+pub(crate) fn plain(
+    process: &mut Process,
+    id: NativeId,
+    args: &[Value],
+) -> Option<Result<Value, Trap>> {
+    let def = process.program().native(id).def.as_ref()?;
+    let NativeBody::Host(call) = &def.body else { return None };
+    if def.shows || def.effects.blocks || !def.arity.accepts(args.len()) {
+        return None;
+    }
+    let error = match catch_unwind(AssertUnwindSafe(|| run_host(process, call, args))) {
+        Ok(Ok(value)) => return Some(Ok(value)),
+        Ok(Err(error)) => error,
+        Err(panic) => panicked(def, &*panic),
+    };
+    Some(failed(process, error))
+}
+
+#[cold]
+fn panicked(def: &NativeDef, panic: &(dyn std::any::Any + Send)) -> NativeError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    NativeError::Trap(Trap::NativePanic { name: def.name.clone(), message })
+}
+
+/// What becomes of an error.
+#[cold]
+fn failed(process: &Process, error: NativeError) -> Result<Value, Trap> {
+    match error {
+        NativeError::Trap(trap) => Err(trap),
+        error => {
             let text = format!("error:FFI call error: {error}");
-            Ok(Answer::Value(Value::atom(system.atoms.intern(&text))))
+            Ok(Value::atom(process.system().atoms.intern(&text)))
         }
     }
 }
@@ -311,19 +340,21 @@ fn run_code(
         NativeBody::Bytecode(_) => {
             unreachable!("the linker resolves library functions that are bytecode")
         }
-        NativeBody::Host(call) => {
-            let system = process.system();
-            let mut cx = NativeCx {
-                system,
-                heap: &mut process.heap,
-                extra_cost: 0,
-                random: &mut process.random,
-                process: process.number,
-            };
-            let result = call(&mut cx, args);
-            let extra = cx.extra_cost;
-            process.heap.fuel -= extra;
-            result.map(Answer::Value)
-        }
+        NativeBody::Host(call) => run_host(process, call, args).map(Answer::Value),
     }
+}
+
+fn run_host(process: &mut Process, call: &NativeFn, args: &[Value]) -> Result<Value, NativeError> {
+    let system = process.system();
+    let mut cx = NativeCx {
+        system,
+        heap: &mut process.heap,
+        extra_cost: 0,
+        random: &mut process.random,
+        process: process.number,
+    };
+    let result = call(&mut cx, args);
+    let extra = cx.extra_cost;
+    process.heap.fuel -= extra;
+    result
 }

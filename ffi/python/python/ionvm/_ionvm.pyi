@@ -221,7 +221,7 @@ class Vm:
         self,
         package: Union[str, "os.PathLike[str]", bytes],
         *,
-        jit: bool = True,
+        jit: Optional[bool] = None,
         natives: Optional[Dict[str, Callable[..., Any]]] = None,
         schedulers: Optional[int] = None,
         max_heap: Optional[int] = None,
