@@ -140,6 +140,7 @@ impl Lexer<'_> {
         };
         if is_word_start(byte) {
             self.word();
+            self.foreign_letters(start);
             let word = &self.text[start..self.at];
             self.push(keyword(word).unwrap_or(Tok::Ident), start);
         } else if byte.is_ascii_digit() {
@@ -180,6 +181,21 @@ impl Lexer<'_> {
         while is_word(self.peek(0)) {
             self.at += 1;
         }
+    }
+
+    /// A name with other letters is one mistake.
+    fn foreign_letters(&mut self, start: usize) {
+        let rest = &self.text[self.at..];
+        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        if length == 0 {
+            return;
+        }
+        self.at += length;
+        let name = self.text[start..self.at].to_owned();
+        let diag = self.error(start, format!("name `{name}` has letters other than a-z"));
+        diag.label = "not a name".to_owned();
+        diag.help =
+            Some("names consist of the letters a-z and A-Z, digits, `_` and `$`".to_owned());
     }
 
     fn digits(&mut self) {
@@ -351,6 +367,10 @@ impl Lexer<'_> {
     }
 
     fn strange(&mut self, start: usize) {
+        if self.text[start..].starts_with(char::is_alphabetic) {
+            self.foreign_letters(start);
+            return self.push(Tok::Ident, start);
+        }
         self.skip_char();
         let text = self.text[start..self.at].escape_debug().to_string();
         let help = match text.as_str() {

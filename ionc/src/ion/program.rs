@@ -76,10 +76,13 @@ pub fn compile(sources: &[Source], natives: &Natives, options: &Options) -> Comp
     }
     diags.sort_by_key(|diag| (diag.file, diag.span, diag.severity));
     diags.dedup();
-    diags.truncate(MAX_DIAGS);
     if diags.iter().any(Diag::is_error) {
+        // Warnings about a program that is not understood are mostly wrong.
+        diags.retain(Diag::is_error);
+        diags.truncate(MAX_DIAGS);
         return Compiled { package: None, diags };
     }
+    diags.truncate(MAX_DIAGS);
     let package = package(sources, &modules, &resolved, &globals, options);
     Compiled { package: Some(package), diags }
 }

@@ -82,6 +82,8 @@ struct Resolver<'a, 's> {
     /// Names in order of declaration, to be taken back at the end of a scope.
     declared: Vec<&'s str>,
     functions: u32,
+    /// Are names of a pattern of an arm being declared?
+    in_arm: bool,
     used_imports: rustc_hash::FxHashSet<&'s str>,
 }
 
@@ -101,6 +103,7 @@ pub fn resolve<'s>(
         names: FxHashMap::default(),
         declared: Vec::new(),
         functions: 0,
+        in_arm: false,
         used_imports: Default::default(),
     };
     resolver.check_items(module);
@@ -285,7 +288,10 @@ impl<'s> Resolver<'_, 's> {
             Diag::error(span, format!("`{name}` is declared twice in one place"))
                 .label("again")
                 .also(first, "first here")
-                .help("rename one of them; patterns compare with a guard: `(a, b) if a == b`"),
+                .help(match self.in_arm {
+                    true => "rename one of them, and compare them in a guard: `(a, b) if a == b`",
+                    false => "rename one of them",
+                }),
         );
     }
 
@@ -588,7 +594,9 @@ impl<'s> Resolver<'_, 's> {
         for arm in arms {
             self.scope(|this| {
                 let start = this.declared.len();
+                this.in_arm = true;
                 this.declare_pattern(&mut arm.pattern, start, None);
+                this.in_arm = false;
                 this.ready(&arm.pattern);
                 if let Some(guard) = &mut arm.guard {
                     this.expr(guard);

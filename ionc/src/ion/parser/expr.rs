@@ -84,7 +84,9 @@ impl<'s> Parser<'s> {
         }
         let diag = Diag::error(target.span, "cannot assign to this")
             .label("neither a variable nor a property");
+        let change = self.slice(sign) != "=";
         let help = match target.kind {
+            _ if change => "only variables and properties can change",
             ExprKind::Tuple(_) | ExprKind::Array(_) | ExprKind::Object(_) => {
                 "names are taken apart with `const` or `let`: `const (a, b) = pair;`"
             }
@@ -160,7 +162,7 @@ impl<'s> Parser<'s> {
             Tok::Plus => {
                 self.bump();
                 let diag = Diag::error(token.span, "there is no unary `+`").label("remove it");
-                self.report(diag.help("to make a number of a string, use `String.toNumber(text)`"));
+                self.report(diag.help("to make a number of a string, use `Number.parse(text)`"));
                 self.nested(Self::unary)
             }
             Tok::PlusPlus | Tok::MinusMinus => {
@@ -257,7 +259,12 @@ impl<'s> Parser<'s> {
         let span = self.token().span;
         let diag =
             Diag::error(span, format!("`...` is not allowed in {place}")).label("only in patterns");
-        Err(self.report(diag.help("join arrays with `Array.concat(a, b)`")))
+        let help = match place {
+            "an argument list" => "pass the array itself, or write its elements",
+            "an object" => "join objects with `Object.assign(a, b)`",
+            _ => "join arrays with `Array.concat(a, b)`",
+        };
+        Err(self.report(diag.help(help)))
     }
 
     fn primary(&mut self) -> Parsed<Expr<'s>> {
@@ -366,6 +373,9 @@ impl<'s> Parser<'s> {
                     "every process waits on its own: use `spawn`, `send` and `receive`",
                 )
             }
+            "console" if next.kind == Tok::Dot => {
+                ("there is no `console`", "write `println(value)`")
+            }
             "null" => ("there is no `null`", "use `undefined`, or `()` for the unit value"),
             "var" if next.kind == Tok::Ident && !next.newline => {
                 ("there is no `var`", "write `let`, or `const` if it never changes")
@@ -400,8 +410,9 @@ impl<'s> Parser<'s> {
             }
             parts.push(TemplatePart::Expr(self.inner_expr()?));
             if !matches!(self.kind(), Tok::TemplateMiddle | Tok::TemplateTail) {
+                let known = self.diags.len();
                 let reported = self.expected("`}` behind the value in the template");
-                if let Some(diag) = self.diags.last_mut() {
+                if let Some(diag) = self.diags.get_mut(known) {
                     diag.also = Some((start.span, "the template".to_owned()));
                 }
                 return Err(reported);
@@ -525,6 +536,7 @@ impl<'s> Parser<'s> {
             }
             Tok::Number => {
                 self.bump();
+                self.number_value(token);
                 PropKey::Name(Cow::Borrowed(self.slice(key_span)))
             }
             kind if kind.is_word() => {
@@ -604,8 +616,8 @@ impl<'s> Parser<'s> {
         while !matches!(self.kind(), Tok::RBrace | Tok::Eof) {
             let before = self.at;
             let parsed = self.nested(|parser| {
-                let is_after = parser.word_is("after")
-                    && !matches!(parser.peek(1).kind, Tok::Arrow | Tok::Bar | Tok::If);
+                let is_after =
+                    parser.word_is("after") && !matches!(parser.peek(1).kind, Tok::Bar | Tok::If);
                 if is_after && receive {
                     parser.bump();
                     let time = parser.expr_before_arrow()?;
@@ -632,7 +644,16 @@ impl<'s> Parser<'s> {
     }
 
     fn arm_body(&mut self) -> Parsed<ArmBody<'s>> {
-        self.expect(Tok::Arrow, "`=>` and what to do")?;
+        let known = self.diags.len();
+        if let Err(reported) = self.expect(Tok::Arrow, "`=>` and what to do") {
+            if let Some(diag) = self.diags.get_mut(known) {
+                diag.help = Some(
+                    "an arm is written `pattern => value,` or `pattern if condition => { … }`"
+                        .to_owned(),
+                );
+            }
+            return Err(reported);
+        }
         let body = match self.kind() {
             Tok::LBrace => ArmBody::Block(self.block("the arm")?),
             Tok::Return | Tok::Break | Tok::Continue => {
@@ -660,7 +681,7 @@ impl<'s> Parser<'s> {
         if self.at == before {
             self.bump();
         }
-        let mut depth = 0u32;
+        let mut depth = self.open_since(before);
         loop {
             match self.kind() {
                 Tok::Eof => return,

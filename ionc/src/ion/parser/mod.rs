@@ -226,8 +226,9 @@ impl<'s> Parser<'s> {
         if self.kind() == kind {
             return Ok(self.bump().span);
         }
+        let known = self.diags.len();
         let reported = self.expected(&format!("{} {what}", kind.text()));
-        if let Some(diag) = self.diags.last_mut() {
+        if let Some(diag) = self.diags.get_mut(known) {
             diag.also = Some((open, "opened here".to_owned()));
         }
         Err(reported)
@@ -255,10 +256,9 @@ impl<'s> Parser<'s> {
             self.bump();
             return Ok(Name { text: self.slice(token.span), span: token.span });
         }
+        let known = self.diags.len();
         let reported = self.expected(what);
-        if token.kind.is_keyword()
-            && let Some(diag) = self.diags.last_mut()
-        {
+        if let Some(diag) = self.diags.get_mut(known).filter(|_| token.kind.is_keyword()) {
             diag.help =
                 Some(format!("{} is a reserved word; choose another name", token.kind.text()));
         }
@@ -273,6 +273,13 @@ impl<'s> Parser<'s> {
     // Mistakes.
 
     fn report(&mut self, diag: Diag) -> Reported {
+        // Behind what is never closed, and behind what is too deep, nothing was understood.
+        let lost = |other: &Diag| other.message.ends_with("is never closed");
+        if self.too_deep && !self.diags.is_empty() && !diag.message.starts_with("nested")
+            || self.kind() == Tok::Eof && self.diags.iter().any(lost)
+        {
+            return Reported;
+        }
         // One message for a place is enough; what follows a strange character is mostly its fault.
         let known = |other: &Diag| {
             other.is_error()
@@ -311,7 +318,7 @@ impl<'s> Parser<'s> {
         if self.at == before {
             self.bump();
         }
-        let mut depth = 0u32;
+        let mut depth = self.open_since(before);
         loop {
             let token = self.token();
             match token.kind {
@@ -343,6 +350,19 @@ impl<'s> Parser<'s> {
             }
             self.bump();
         }
+    }
+
+    /// How many brackets have been opened and not closed since a token.
+    fn open_since(&self, before: usize) -> u32 {
+        let mut depth = 0u32;
+        for token in &self.tokens[before.min(self.at)..self.at] {
+            match token.kind {
+                Tok::LBrace | Tok::LParen | Tok::LBracket => depth += 1,
+                Tok::RBrace | Tok::RParen | Tok::RBracket => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        depth
     }
 
     /// Does the token start its line?
@@ -386,6 +406,14 @@ impl<'s> Parser<'s> {
             }
             Tok::RBrace | Tok::Eof => Ok(()),
             _ if token.newline => Ok(()),
+            Tok::RParen | Tok::RBracket => {
+                let (close, open) = if token.kind == Tok::RParen { (")", "(") } else { ("]", "[") };
+                let diag = Diag::error(token.span, format!("`{close}` without a `{open}`"));
+                Err(self.report(
+                    diag.label("closes nothing")
+                        .help(format!("remove it, or add a `{open}` in front")),
+                ))
+            }
             _ => Err(self.expected("`;` or a new line behind the statement")),
         }
     }

@@ -1,6 +1,7 @@
 //! Names that are not local: functions, constants and classes of the program, the library.
 
 use super::*;
+use ion_runtime::natives::Arity;
 use std::borrow::Cow;
 
 /// What a class offers to others.
@@ -143,7 +144,8 @@ impl<'s> Resolver<'_, 's> {
         let imports = &self.globals.classes[self.class as usize].imports;
         let (class, there) = imports.get(name)?;
         self.used_imports.insert(name);
-        let (number, _) = self.globals.class(class)?;
+        // A class that is missing was reported with the import.
+        let Some((number, _)) = self.globals.class(class) else { return Some(Res::None) };
         // What is not there was reported with the import.
         Some(self.globals.item(number, there).unwrap_or(Res::None))
     }
@@ -407,7 +409,9 @@ impl<'s> Resolver<'_, 's> {
         let constants = module.constants.iter().map(|constant| constant.name);
         let imports =
             module.imports.iter().flat_map(|import| import.names.iter().map(|(_, here)| *here));
-        for name in functions.chain(constants).chain(imports) {
+        let mut all: Vec<Name<'s>> = functions.chain(constants).chain(imports).collect();
+        all.sort_by_key(|name| name.span);
+        for name in all {
             if let Some(first) = seen.insert(name.text, name.span) {
                 self.report(
                     Diag::error(
@@ -479,8 +483,10 @@ impl<'s> Resolver<'_, 's> {
                 } else {
                     format!("{least} to {most} arguments")
                 };
-                let mut diag =
-                    Diag::warning(span, format!("`{name}` takes {wants}, this call has {count}"));
+                let mut diag = Diag::warning(
+                    span,
+                    format!("`{name}` takes {wants}, this call has {}", none(count)),
+                );
                 diag.label = if count < least {
                     "the others are undefined".to_owned()
                 } else {
@@ -501,7 +507,14 @@ impl<'s> Resolver<'_, 's> {
             Res::Native(name) => {
                 let Some(native) = self.natives.find(name) else { return };
                 if !native.arity.accepts(count) {
-                    let message = format!("`{name}` does not take {}", plural(count, "argument"));
+                    let takes = match native.arity {
+                        Arity::Exact(count) => plural(count as usize, "argument"),
+                        Arity::AtLeast(least) => {
+                            format!("at least {}", plural(least as usize, "argument"))
+                        }
+                        Arity::Between(least, most) => format!("{least} to {most} arguments"),
+                    };
+                    let message = format!("`{name}` takes {takes}, this call has {}", none(count));
                     let help = format!("see `ionc natives {name}`");
                     self.report(
                         Diag::error(span, message).label("wrong number of arguments").help(help),
@@ -512,7 +525,12 @@ impl<'s> Resolver<'_, 's> {
                 let row = BUILTINS.iter().find(|(_, known, ..)| known == builtin);
                 let Some((name, _, least, most, form)) = row else { return };
                 if !(*least..=*most).contains(&count) {
-                    let message = format!("`{name}` does not take {}", plural(count, "argument"));
+                    let takes = if least == most {
+                        plural(*least, "argument")
+                    } else {
+                        format!("{least} to {most} arguments")
+                    };
+                    let message = format!("`{name}` takes {takes}, this call has {}", none(count));
                     let diag = Diag::error(span, message).label("wrong number of arguments");
                     self.report(diag.help(format!("write `{form}`")));
                 }
@@ -528,6 +546,11 @@ pub(super) fn plural(count: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
     }
+}
+
+/// A number in words if it is none.
+fn none(count: usize) -> String {
+    if count == 0 { "none".to_owned() } else { count.to_string() }
 }
 
 fn list_help(lead: &str, names: &[&str]) -> String {
