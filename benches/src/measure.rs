@@ -3,6 +3,7 @@
 use crate::workload::{Workload, number};
 use ion_jit::Jit;
 use ion_runtime::bytecode::assemble_package;
+use ion_runtime::ionpack::Package;
 use ion_runtime::system::{Config, Engine};
 use ion_runtime::tier::{Compiler, CompilerStats};
 use ion_runtime::vm::{self, Linked, MainEnd, Outputs};
@@ -35,12 +36,35 @@ pub struct Sample {
 impl Prepared {
     /// Prepares `workload` for `engine`.
     pub fn new(workload: &Workload, sizes: &[u64], engine: Engine) -> Result<Prepared, String> {
+        let started = Instant::now();
+        let package = assemble_package(&workload.source(sizes))
+            .map_err(|error| format!("{}: {error}", workload.name))?;
+        Prepared::of_package(workload, &package, engine, started)
+    }
+
+    /// Prepares the Ion form of `workload` for `engine`.
+    pub fn of_ion(workload: &Workload, sizes: &[u64], engine: Engine) -> Result<Prepared, String> {
+        let started = Instant::now();
+        let sources = [ionc::ion::Source::new("Main", "Main.ion", workload.ion_source(sizes))];
+        let options = ionc::ion::Options { needs_main: true, ..Default::default() };
+        let compiled = ionc::ion::compile(&sources, ionc::compile::natives(), &options);
+        let package = compiled.package.ok_or_else(|| {
+            let messages: Vec<&str> =
+                compiled.diags.iter().map(|diag| diag.message.as_str()).collect();
+            format!("{}: {}", workload.name, messages.join("; "))
+        })?;
+        Prepared::of_package(workload, &package, engine, started)
+    }
+
+    fn of_package(
+        workload: &Workload,
+        package: &Package,
+        engine: Engine,
+        started: Instant,
+    ) -> Result<Prepared, String> {
         let failed = |text: String| format!("{}: {text}", workload.name);
         let config = Config { engine, max_processes: 1 << 25, ..Config::default() };
-        let started = Instant::now();
-        let package =
-            assemble_package(&workload.source(sizes)).map_err(|error| failed(error.to_string()))?;
-        let linked = Linked::new(&package, &ion_ffi::registry::standard()).map_err(|errors| {
+        let linked = Linked::new(package, &ion_ffi::registry::standard()).map_err(|errors| {
             failed(errors.first().map(ToString::to_string).unwrap_or_default())
         })?;
         let link = started.elapsed();

@@ -21,6 +21,8 @@ pub struct Workload {
     /// Our time divided by the best rival's that the project aims at.
     pub target: Option<f64>,
     text: &'static str,
+    /// The same program in Ion.
+    ion: &'static str,
 }
 
 /// Kinds of workloads.
@@ -91,6 +93,19 @@ impl Workload {
         lines.join("\n")
     }
 
+    /// The program in Ion with these sizes: lines `const N = 32; //= N`.
+    pub fn ion_source(&self, sizes: &[u64]) -> String {
+        let line = |line: &str| match line.split_once("; //= ") {
+            Some((_, name)) => {
+                let index = self.sizes.iter().position(|size| size.name == name.trim());
+                let value = index.and_then(|index| sizes.get(index));
+                value.map_or(line.to_owned(), |value| format!("const {name} = {value};"))
+            }
+            None => line.to_owned(),
+        };
+        self.ion.lines().map(|text| line(text) + "\n").collect()
+    }
+
     /// `load_const r1, 32  //= N` with another number.
     fn with_sizes(&self, line: &str, sizes: &[u64]) -> String {
         let Some((code, name)) = line.split_once("//= ") else { return line.to_owned() };
@@ -130,6 +145,7 @@ macro_rules! workloads {
             kind: Kind::$kind,
             target: [$(Some($target),)? None][0],
             text: include_str!(concat!("../workloads/", $name, ".ionasm")),
+            ion: include_str!(concat!("../workloads/", $name, ".ion")),
         }),*];
     };
 }
@@ -197,6 +213,30 @@ mod tests {
     fn calls_are_counted() {
         assert_eq!(calls_of_fib(55.0), 177.0);
         assert_eq!(calls_of_fib(2_178_309.0), 7_049_155.0);
+    }
+
+    /// The programs in Ion compute the same as the assembled ones.
+    #[test]
+    fn ion_agrees() {
+        for workload in WORKLOADS.iter().filter(|workload| workload.kind != Kind::Waiting) {
+            let sizes = workload.sizes_at(Scale::Smoke);
+            for size in &sizes {
+                let source = workload.ion_source(&sizes);
+                assert!(source.contains(&format!(" = {size};\n")), "{}", workload.name);
+            }
+            let assembled =
+                Prepared::new(workload, &sizes, Engine::Interp).and_then(|run| run.run());
+            for engine in [Engine::Interp, Engine::Jit] {
+                let ion = Prepared::of_ion(workload, &sizes, engine).and_then(|run| run.run());
+                let assembled = assembled.as_ref().map(|sample| sample.result);
+                assert_eq!(
+                    ion.as_ref().map(|sample| sample.result),
+                    assembled,
+                    "{}",
+                    workload.name
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! How fast Ion is compiled: `cargo run --release --bin ion-speed`.
+//! How fast Ion is compiled, and how the workloads in Ion compare with the assembled ones:
+//! `cargo run --release -p ion-benches --bin ion-speed [WORKLOAD…]`.
 //!
 //! The text is the examples of the repository, over and over, each time with other names of
 //! functions, as classes of some thousand lines.
 
+use ion_benches::measure::Prepared;
+use ion_benches::workload::{Kind, Scale, WORKLOADS, Workload};
+use ion_runtime::system::Engine;
 use ionc::compile::natives;
 use ionc::ion::{Options, Source, compile};
 use std::path::Path;
@@ -85,7 +89,53 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-fn main() {
+/// The best processor time of a few runs, in seconds.
+fn best(run: &Prepared, most: usize) -> Result<f64, String> {
+    let mut best = f64::INFINITY;
+    let started = Instant::now();
+    for _ in 0..most {
+        best = best.min(run.run()?.cpu.as_secs_f64());
+        if started.elapsed() > Duration::from_secs(4) {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+fn compare(workload: &Workload) -> Result<(), String> {
+    let sizes = workload.sizes_at(Scale::Bench);
+    let mut line = format!("{:16}", workload.name);
+    for engine in [Engine::Interp, Engine::Jit] {
+        let assembled = Prepared::new(workload, &sizes, engine)?;
+        let ion = Prepared::of_ion(workload, &sizes, engine)?;
+        // In turns, so that both see the same machine.
+        let (mut a, mut b) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..5 {
+            a = a.min(best(&assembled, 5)?);
+            b = b.min(best(&ion, 5)?);
+        }
+        line += &format!("  {engine:?} {:8.3} ms / {:8.3} ms = {:.2}", b * 1e3, a * 1e3, b / a);
+    }
+    println!("{line}");
+    Ok(())
+}
+
+fn main() -> Result<(), String> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let compiling = wanted.is_empty();
+    if compiling {
+        compile_speed();
+    }
+    println!("time of Ion / time of assembler, at the sizes of benches");
+    for workload in WORKLOADS.iter().filter(|w| matches!(w.kind, Kind::Compute | Kind::Actors)) {
+        if compiling || wanted.iter().any(|name| name == workload.name) {
+            compare(workload)?;
+        }
+    }
+    Ok(())
+}
+
+fn compile_speed() {
     let sources = sources();
     let lines: usize = sources.iter().map(|source| source.text.lines().count()).sum();
     let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
