@@ -1,7 +1,9 @@
 //! The command `ionc`: arguments, then a match.
 
 use clap::{Parser, Subcommand};
-use ionc::cli::{self, asm, build, check, dis, explore, info, natives, new, run, samples, verify};
+use ionc::cli::{
+    self, asm, build, check, dis, explore, fmt, info, natives, new, run, samples, test, verify,
+};
 use ionc::failure::exit_code;
 use std::process::ExitCode;
 
@@ -28,6 +30,8 @@ enum Command {
     Check(check::Args),
     Build(build::Args),
     New(new::Args),
+    Test(test::Args),
+    Fmt(fmt::Args),
     Info(info::Args),
     Dis(dis::Args),
     Asm(asm::Args),
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Build(args) => build::run(&args),
         Command::New(args) => new::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Dis(args) => dis::run(&args),
         Command::Asm(args) => asm::run(&args),

@@ -143,3 +143,58 @@ fn wrong_dependencies_show_the_chain() {
     folder.write("app/ion.toml", "[package]\nname = \"app\"\n");
     folder.fails(&["run", "app"], "ion.toml:1:1: [package] has no 'version'");
 }
+
+#[test]
+fn tests_run_each_in_its_own_machine() {
+    let folder = Folder::new();
+    folder.ionc(&["new", "hello"]);
+    let (status, out, err) = folder.ionc(&["test", "hello"]);
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(
+        out.starts_with("ok      MainTest.test_greets_by_name\n1 passed, 0 failed in "),
+        "{out}"
+    );
+    folder.write(
+        "t.ion",
+        "const shared = { n: 0 };\n\
+         function test_good() { shared.n += 1; assertEqual((shared.n, [\"a\", { k: :b }]), (1, [\"a\", { k: :b }])); assert(1 < 2); }\n\
+         function test_own() { shared.n += 1; assertEqual(shared.n, 1); }\n\
+         function test_bad() {\n    println(\"shown\");\n    assertEqual([1, \"two\", :three], (1, 2));\n}\n\
+         function test_false() { assert(1 > 2, \"numbers\"); }\n\
+         function test_crash() { const x = 5; x(); }\n\
+         function test_waits() { receive(); }\n\
+         function helper() { return 1; }\n",
+    );
+    let (status, out, _) = folder.ionc(&["test", "t.ion"]);
+    assert_eq!(status, 1);
+    for part in [
+        "ok      t.test_good\n",
+        "ok      t.test_own\n",
+        "FAILED  t.test_bad\n        t.ion:6:5: expected (1, 2), found [1, \"two\", :three]\n      | shown\n",
+        "FAILED  t.test_false\n        t.ion:8:25: assertion failed: 1 > 2: numbers\n",
+        "at t:test_crash (t.ion:9:38)",
+        "FAILED  t.test_waits\n        waits for ever",
+        "2 passed, 4 failed in ",
+    ] {
+        assert!(out.contains(part), "'{part}' is not in\n{out}");
+    }
+    let (status, out, _) = folder.ionc(&["test", "--filter", "good", "--json", "--jit", "t.ion"]);
+    let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((status, json["passed"].as_u64(), json["failed"].as_u64()), (0, Some(1), Some(0)));
+}
+
+#[test]
+fn formatting_in_place() {
+    let folder = Folder::new();
+    folder.ionc(&["new", "hello"]);
+    assert_eq!(folder.ionc(&["fmt", "--check", "hello"]), (0, String::new(), String::new()));
+    folder.write("a.ion", "function main(){println(1)}\n");
+    assert_eq!(folder.ionc(&["fmt", "--check", "a.ion"]).0, 1);
+    assert_eq!(folder.ionc(&["fmt", "a.ion"]).1, "a.ion\n");
+    assert_eq!(
+        std::fs::read_to_string(folder.0.path().join("a.ion")).unwrap_or_default(),
+        "function main() { println(1); }\n"
+    );
+    folder.write("a.ion", "function main( {");
+    folder.fails(&["fmt", "a.ion"], "has errors; see 'ionc check a.ion'");
+}

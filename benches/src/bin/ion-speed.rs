@@ -23,7 +23,7 @@ const RUNS: usize = 7;
 fn names(text: &str) -> Vec<String> {
     let declared = text.lines().filter_map(|line| {
         let rest = line.strip_prefix("function ").or_else(|| line.strip_prefix("const "))?;
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric())?;
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
         Some(rest[..end].to_owned())
     });
     declared.collect()

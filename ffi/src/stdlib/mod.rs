@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod array;
+mod deep;
 pub(crate) mod file;
 pub(crate) mod io;
 pub(crate) mod json;

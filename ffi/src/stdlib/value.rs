@@ -1,6 +1,6 @@
 //! `Value` and `Atom`: what values are.
 
-use super::Str;
+use super::{Str, deep};
 use crate::registry::natives;
 use ion_runtime::natives::NativeCx;
 use ion_runtime::object::closure;
@@ -15,6 +15,10 @@ natives! {
     /// Are these two the very same: for arrays, objects and other values with an inside, not just
     /// equal ones?
     Value.same(a, b) = typed same;
+    /// Is the content of these two the same? Unlike `==`, this looks into arrays, tuples and objects.
+    Value.equals(a, b) = typed deep::equals;
+    /// The value as a program would write it: strings in quotes, atoms with a colon.
+    Value.inspect(value) = typed deep::inspect;
     /// Is it the Atom by which a library function says that it failed?
     Value.isError(value) = typed is_error;
     /// The Atom of a text.

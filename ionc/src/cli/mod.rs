@@ -6,12 +6,14 @@ pub mod check;
 pub mod diff;
 pub mod dis;
 pub mod explore;
+pub mod fmt;
 pub mod info;
 pub mod natives;
 pub mod new;
 pub mod run;
 pub mod samples;
 pub mod scheduling;
+pub mod test;
 pub mod verify;
 
 use crate::failure::{Failure, USAGE};

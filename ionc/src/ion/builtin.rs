@@ -19,6 +19,10 @@ pub enum Builtin {
     Select,
     /// `selectKill([p, q])`: the same, and ends the others.
     SelectKill,
+    /// `assert(condition)`: ends the process if it is false.
+    Assert,
+    /// `assertEqual(actual, expected)`: ends the process, showing both, if their contents differ.
+    AssertEqual,
 }
 
 /// Name, function, least and most arguments, what the arguments are.
@@ -30,6 +34,8 @@ pub const BUILTINS: &[(&str, Builtin, usize, usize, &str)] = &[
     ("yield", Builtin::Yield, 0, 0, "yield()"),
     ("select", Builtin::Select, 1, 1, "select([processes])"),
     ("selectKill", Builtin::SelectKill, 1, 1, "selectKill([processes])"),
+    ("assert", Builtin::Assert, 1, 2, "assert(condition) or assert(condition, message)"),
+    ("assertEqual", Builtin::AssertEqual, 2, 2, "assertEqual(actual, expected)"),
 ];
 
 /// Short names of library functions.
@@ -58,6 +64,10 @@ pub mod library {
     pub const IS_ARRAY: &str = "Array.isArray";
     /// Ends a process with a reason.
     pub const EXIT: &str = "Process.exit";
+    /// Have two values the same content?
+    pub const EQUALS: &str = "Value.equals";
+    /// A value as a program would write it.
+    pub const INSPECT: &str = "Value.inspect";
     /// Selective receive: is there a further message?
     pub const NEXT: &str = "Process.next";
     /// That message.

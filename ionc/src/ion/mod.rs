@@ -10,6 +10,7 @@ pub mod ast;
 pub mod builtin;
 pub mod diag;
 mod emit;
+pub mod fmt;
 pub mod lexer;
 mod literal;
 pub mod parser;

@@ -196,7 +196,11 @@ fn package<'s>(
 ) -> Package {
     let function_name =
         |function: &Function<'_>| function.name.map_or("", |name| name.text).to_owned();
+    let indices: Vec<LineIndex> =
+        sources.iter().map(|source| LineIndex::new(&source.text)).collect();
     let mut program = emit::Program {
+        sources,
+        lines: &indices,
         globals,
         constants: Vec::new(),
         functions: modules
@@ -228,9 +232,8 @@ fn package<'s>(
     let mut package = Package::new(manifest);
     for (class, (source, module)) in sources.iter().zip(modules).enumerate() {
         let emitted = emit::emit(module, class as u32, vars[class], &program);
-        let index = LineIndex::new(&source.text);
-        let functions =
-            emitted.iter().map(|emitted| lines(emitted, &index, &source.text)).collect();
+        let index = &indices[class];
+        let functions = emitted.iter().map(|emitted| lines(emitted, index, &source.text)).collect();
         package.lines.push(ClassLines {
             class: source.class.clone(),
             path: source.path.clone(),

@@ -573,6 +573,14 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 self.at(span);
                 self.native(library::EXIT, vec![own, reason], dst);
             }
+            (Builtin::Assert, [condition, message @ ..]) => {
+                self.assert(condition, message.first(), span);
+                unit(self);
+            }
+            (Builtin::AssertEqual, [actual, expected]) => {
+                self.assert_equal(actual, expected, span);
+                unit(self);
+            }
             (Builtin::Yield, _) => {
                 self.at(span);
                 self.code.op(Instr::Yield {});

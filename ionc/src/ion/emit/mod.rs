@@ -4,6 +4,7 @@
 //! function around them (`main.fn1`). Captured variables that change live in objects (*boxes*)
 //! `{v: value}`; everything else is a register.
 
+mod assert;
 mod code;
 mod expr;
 mod fold;
@@ -15,6 +16,7 @@ mod stmt;
 
 use super::ast::*;
 use super::resolve::{Globals, Var};
+use super::source::{LineIndex, Source};
 use code::{Code, Label, Reg};
 use ion_runtime::bytecode::{ConstValue, Function as Compiled};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -29,6 +31,10 @@ pub(crate) struct Program<'a, 's> {
     pub functions: Vec<Vec<String>>,
     /// For each class the names of its constants.
     pub constant_names: Vec<Vec<String>>,
+    /// The source texts of the classes.
+    pub sources: &'a [Source],
+    /// Their lines.
+    pub lines: &'a [LineIndex],
 }
 
 impl Program<'_, '_> {

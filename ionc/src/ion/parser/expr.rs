@@ -681,7 +681,9 @@ impl<'s> Parser<'s> {
         if self.at == before {
             self.bump();
         }
-        let mut depth = self.open_since(before);
+        let mut depth = self.open_since(before, Tok::LBrace, Tok::RBrace)
+            + self.open_since(before, Tok::LParen, Tok::RParen)
+            + self.open_since(before, Tok::LBracket, Tok::RBracket);
         loop {
             match self.kind() {
                 Tok::Eof => return,

@@ -35,6 +35,8 @@ pub struct Parse<'s> {
     pub comments: Vec<Comment>,
     /// What is wrong.
     pub diags: Vec<Diag>,
+    /// Where statements end without a `;`, as offsets.
+    pub implied: Vec<u32>,
 }
 
 pub(crate) struct Parser<'s> {
@@ -48,6 +50,8 @@ pub(crate) struct Parser<'s> {
     /// Variables so far, for fresh numbers.
     vars: VarId,
     too_deep: bool,
+    /// Ends of statements without `;`.
+    implied: Vec<u32>,
 }
 
 /// Parses a source text.
@@ -55,7 +59,12 @@ pub fn parse(text: &str) -> Parse<'_> {
     if text.len() > super::source::MAX_SOURCE {
         let diag = Diag::error(Span::new(0, 0), "source text is larger than 64 MiB");
         let diags = vec![diag.help("split it into several classes")];
-        return Parse { module: Module::default(), comments: Vec::new(), diags };
+        return Parse {
+            module: Module::default(),
+            comments: Vec::new(),
+            diags,
+            implied: Vec::new(),
+        };
     }
     let lexed = lex(text);
     let mut parser = Parser {
@@ -67,10 +76,11 @@ pub fn parse(text: &str) -> Parse<'_> {
         no_arrow: false,
         vars: 0,
         too_deep: false,
+        implied: Vec::new(),
     };
     let module = parser.module();
     parser.diags.truncate(MAX_DIAGS);
-    Parse { module, comments: lexed.comments, diags: parser.diags }
+    Parse { module, comments: lexed.comments, diags: parser.diags, implied: parser.implied }
 }
 
 impl<'s> Parser<'s> {
@@ -318,7 +328,8 @@ impl<'s> Parser<'s> {
         if self.at == before {
             self.bump();
         }
-        let mut depth = self.open_since(before);
+        // Only braces count: a `;` in parentheses is as good an end as any.
+        let mut depth = self.open_since(before, Tok::LBrace, Tok::RBrace);
         loop {
             let token = self.token();
             match token.kind {
@@ -328,8 +339,8 @@ impl<'s> Parser<'s> {
                     return;
                 }
                 Tok::RBrace if depth == 0 => return,
-                Tok::LBrace | Tok::LParen | Tok::LBracket => depth += 1,
-                Tok::RBrace | Tok::RParen | Tok::RBracket => depth = depth.saturating_sub(1),
+                Tok::LBrace => depth += 1,
+                Tok::RBrace => depth -= 1,
                 Tok::Function | Tok::Import | Tok::Export
                     if token.newline && self.column_is_first(token) =>
                 {
@@ -352,17 +363,14 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// How many brackets have been opened and not closed since a token.
-    fn open_since(&self, before: usize) -> u32 {
-        let mut depth = 0u32;
-        for token in &self.tokens[before.min(self.at)..self.at] {
-            match token.kind {
-                Tok::LBrace | Tok::LParen | Tok::LBracket => depth += 1,
-                Tok::RBrace | Tok::RParen | Tok::RBracket => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-        depth
+    /// How many brackets of a kind have been opened and not closed since a token.
+    fn open_since(&self, before: usize, open: Tok, close: Tok) -> u32 {
+        let passed = &self.tokens[before.min(self.at)..self.at];
+        passed.iter().fold(0, |depth: u32, token| match token.kind {
+            kind if kind == open => depth + 1,
+            kind if kind == close => depth.saturating_sub(1),
+            _ => depth,
+        })
     }
 
     /// Does the token start its line?
@@ -404,8 +412,10 @@ impl<'s> Parser<'s> {
                 self.bump();
                 Ok(())
             }
-            Tok::RBrace | Tok::Eof => Ok(()),
-            _ if token.newline => Ok(()),
+            _ if token.newline || matches!(token.kind, Tok::RBrace | Tok::Eof) => {
+                self.implied.push(self.last().end);
+                Ok(())
+            }
             Tok::RParen | Tok::RBracket => {
                 let (close, open) = if token.kind == Tok::RParen { (")", "(") } else { ("]", "[") };
                 let diag = Diag::error(token.span, format!("`{close}` without a `{open}`"));
