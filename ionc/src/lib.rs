@@ -35,4 +35,5 @@ pub mod machine;
 pub mod output;
 pub mod project;
 pub mod samples;
+pub mod soak;
 pub mod stats;

@@ -6,7 +6,7 @@
 
 use crate::error::{ExitReason, Trap};
 use crate::heap::copy::Parcel;
-use crate::heap::{Heap, OutOfMemory};
+use crate::heap::{Heap, OutOfMemory, Space};
 use crate::object::container;
 use crate::ops::actor;
 use crate::process::signal::{self, Bonds, Signal};
@@ -266,8 +266,9 @@ impl HostProcess {
                 *ended = Some(Ended::Exit(ExitReason::Killed));
             }
         }
-        if let Some(message) = process.mailbox.receive(&worker.pool) {
-            return Ok(Some(message));
+        let mut space = Space::new();
+        if let Some(value) = process.mailbox.receive(&worker.pool, |own| space = own) {
+            return Ok(Some(Parcel { value, space }));
         }
         if ended.is_none() && self.system.hub.is_stopped() {
             *ended = Some(Ended::Stopped);

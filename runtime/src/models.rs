@@ -1,9 +1,9 @@
 //! Models of the protocols by which nothing is lost between threads, checked with loom:
 //! `cargo test -p ion-runtime --features loom --lib models`.
 
-use crate::heap::copy::Parcel;
+use crate::heap::Space;
 use crate::process::Process;
-use crate::process::mailbox::{Pool, immediate};
+use crate::process::mailbox::Pool;
 use crate::process::signal::Signal;
 use crate::process::table::{ProcessTable, Slot};
 use crate::sched::hub::{Hub, Next};
@@ -25,8 +25,8 @@ fn process(pid: Pid) -> Box<Process> {
     Box::new(Process::new(pid, 1, 1 << 20, false))
 }
 
-fn message() -> Parcel {
-    immediate(Value::UNIT)
+fn push(slot: &Slot, signal: Option<Box<Signal>>, pool: &Pool) -> bool {
+    slot.outer.push(0, Value::UNIT, Space::new(), signal, pool)
 }
 
 /// A slot with a process that a worker runs, and how often the process was put into a queue.
@@ -73,7 +73,7 @@ fn a_message_is_received_or_wakes_its_receiver_once() {
                 let running = running.clone();
                 thread::spawn(move || {
                     let pool = Pool::new();
-                    assert!(running.slot.outer.push(0, message(), None, &pool).is_ok());
+                    assert!(push(&running.slot, None, &pool));
                     running.wake();
                 })
             })
@@ -99,7 +99,7 @@ fn a_signal_is_seen_by_a_process_that_receives_nothing() {
             thread::spawn(move || {
                 let pool = Pool::new();
                 let signal = Some(Box::new(Signal::Kill));
-                assert!(running.slot.outer.push(0, message(), signal, &pool).is_ok());
+                assert!(push(&running.slot, signal, &pool));
                 running.slot.signal();
                 running.wake();
             })

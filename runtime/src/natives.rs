@@ -7,6 +7,7 @@ use crate::heap::{Heap, OutOfMemory};
 use crate::object::Kind;
 use crate::object::shape::Property;
 use crate::process::Process;
+use crate::process::signal::Bonds;
 use crate::random::Random;
 use crate::system::System;
 use crate::value::{Atom, Value};
@@ -111,8 +112,8 @@ pub struct NativeCx<'a> {
     pub heap: &'a mut Heap,
     /// Reductions that the call costs beyond the call itself; add to it for work in proportion to the input.
     pub extra_cost: i64,
-    /// Random numbers of the calling process; see [`NativeCx::random`].
-    pub(crate) random: &'a mut Option<Random>,
+    /// What the calling process has beyond the ordinary.
+    pub(crate) bonds: &'a mut Option<Box<Bonds>>,
     /// Number of the calling process.
     pub process: u64,
 }
@@ -121,7 +122,8 @@ impl NativeCx<'_> {
     /// The random numbers of the calling process.
     pub fn random(&mut self) -> &mut Random {
         let (seed, process) = (self.system.config.seed, self.process);
-        self.random.get_or_insert_with(|| Random::of_process(seed, process))
+        let random = &mut self.bonds.get_or_insert_default().random;
+        random.get_or_insert_with(|| Random::of_process(seed, process))
     }
 
     /// Charges for work on so many bytes.

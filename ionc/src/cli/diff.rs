@@ -75,7 +75,8 @@ enum SuiteArg {
     Mutants,
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+/// A time such as `30s`, `5m` or `1h`.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "s" => 1.0,

@@ -4,6 +4,7 @@
 
 use super::collect::Mover;
 use super::space::Space;
+use super::{header, tag};
 use crate::value::Value;
 
 /// A value in a space of its own, on its way from one process to another.
@@ -29,9 +30,14 @@ impl Parcel {
 /// Copies what `roots` reach into the empty `space` and makes the roots point there.
 #[inline]
 pub fn copy_into(space: &mut Space, roots: &mut [Value]) {
-    if roots.iter().any(|root| root.is_pointer()) {
+    if roots.iter().any(|root| root.as_pointer().is_some_and(is_mortal)) {
         copy_graph(space, roots);
     }
+}
+
+/// Is it an object that must be copied?
+fn is_mortal(object: *mut u8) -> bool {
+    header(object).tag & tag::IMMORTAL == 0
 }
 
 fn copy_graph(space: &mut Space, roots: &mut [Value]) {

@@ -178,6 +178,12 @@ impl Heap {
         Ok(object)
     }
 
+    /// Takes over the objects of a message.
+    pub(crate) fn take_over(&mut self, space: Space) {
+        self.space.adopt(space);
+        self.check_threshold();
+    }
+
     /// Asks for a collection if enough has been allocated.
     pub(crate) fn check_threshold(&mut self) {
         if self.space.used() > self.threshold {

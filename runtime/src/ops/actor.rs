@@ -90,7 +90,7 @@ pub fn send(process: &mut Process, to: Value, message: Value) {
         let shown = crate::print::to_text(system, message);
         format!("process {} sends {shown}", process.number)
     });
-    process.worker().send(pid, Parcel::copy(message));
+    process.worker().send_copy(pid, message);
 }
 
 /// The next message, its memory taken over by the process.
@@ -105,14 +105,14 @@ fn next_message(process: &mut Process) -> Option<Value> {
             return None;
         }
     }
-    let parcel = process.mailbox.receive(&process.worker().pool)?;
-    let parcel = process.accept(parcel);
+    let (pool, heap) = (&process.worker().pool, &mut process.heap);
+    let message = process.mailbox.receive(pool, |space| heap.take_over(space))?;
     let system = process.system();
     system.trace(|| {
-        let shown = crate::print::to_text(system, parcel);
+        let shown = crate::print::to_text(system, message);
         format!("process {} receives {shown}", process.number)
     });
-    Some(parcel)
+    Some(message)
 }
 
 /// RECEIVE.

@@ -350,7 +350,7 @@ fn run_host(process: &mut Process, call: &NativeFn, args: &[Value]) -> Result<Va
         system,
         heap: &mut process.heap,
         extra_cost: 0,
-        random: &mut process.random,
+        bonds: &mut process.bonds,
         process: process.number,
     };
     let result = call(&mut cx, args);

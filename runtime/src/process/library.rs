@@ -169,19 +169,16 @@ fn expired(process: &mut Process) -> Result {
 fn peek(process: &mut Process, _: &[Value]) -> Result {
     let Some(bonds) = &process.bonds else { return done(Value::UNDEFINED) };
     let heap = &mut process.heap;
-    let seen = process.mailbox.examine(bonds.cursor, |space| {
-        heap.space.adopt(space);
-        heap.check_threshold();
-    });
+    let seen = process.mailbox.examine(bonds.cursor, |space| heap.take_over(space));
     done(seen.unwrap_or(Value::UNDEFINED))
 }
 
 fn take(process: &mut Process, _: &[Value]) -> Result {
     let Some(bonds) = &process.bonds else { return done(Value::UNDEFINED) };
-    let pool = &process.worker().pool;
-    let taken = process.mailbox.take(bonds.cursor, pool);
+    let (pool, heap) = (&process.worker().pool, &mut process.heap);
+    let taken = process.mailbox.take(bonds.cursor, pool, |space| heap.take_over(space));
     process.rewind();
-    done(taken.map_or(Value::UNDEFINED, |parcel| process.accept(parcel)))
+    done(taken.unwrap_or(Value::UNDEFINED))
 }
 
 fn sleep(process: &mut Process, args: &[Value]) -> Result {

@@ -29,11 +29,13 @@ use std::ptr::null_mut;
 #[derive(Debug)]
 pub(crate) struct Message {
     next: *mut Message,
+    value: Value,
     /// What it is besides a message; a signal may become a message when it arrives.
-    pub(crate) signal: Option<Box<Signal>>,
-    pub(crate) parcel: Parcel,
+    signal: Option<Box<Signal>>,
     /// Its memory was taken over by the receiver's heap.
     adopted: bool,
+    /// What the value needs.
+    space: Space,
 }
 
 /// Memory for messages that one thread keeps for reuse.
@@ -52,33 +54,39 @@ impl Pool {
         Pool { first: Cell::new(null_mut()), kept: Cell::new(0) }
     }
 
-    fn take(&self, message: Message) -> *mut Message {
-        let node = self.first.get();
+    /// A new node. Its fields are written one by one: the whole is long.
+    #[inline(always)]
+    fn take(&self, value: Value, space: Space, signal: Option<Box<Signal>>) -> *mut Message {
+        let mut node = self.first.get();
         if node.is_null() {
-            return Box::into_raw(Box::new(message));
+            node = Box::into_raw(Box::new(std::mem::MaybeUninit::<Message>::uninit())).cast();
+        } else {
+            // SAFETY: nodes in the pool are owned by it, and `next` is written.
+            self.first.set(unsafe { (*node).next });
+            self.kept.set(self.kept.get() - 1);
         }
-        // SAFETY: nodes in the pool are owned by it and hold nothing but `next`.
+        // SAFETY: the node is owned memory of the right size and holds nothing that must be dropped.
         unsafe {
-            self.first.set((*node).next);
-            node.write(message);
+            (&raw mut (*node).next).write(null_mut());
+            (&raw mut (*node).value).write(value);
+            (&raw mut (*node).signal).write(signal);
+            (&raw mut (*node).adopted).write(false);
+            (&raw mut (*node).space).write(space);
         }
-        self.kept.set(self.kept.get() - 1);
         node
     }
 
-    /// Takes the content out of a node that nothing else refers to any more.
-    fn give(&self, node: *mut Message) -> Message {
-        // SAFETY: the caller owns the node; its content is moved out, so that only memory is left.
-        let message = unsafe { node.read() };
+    /// Takes back a node whose signal and space were taken out, so that only memory is left.
+    #[inline(always)]
+    fn give(&self, node: *mut Message) {
         if self.kept.get() < MAX_KEPT {
-            // SAFETY: as above; only `next` is used while the node is in the pool.
+            // SAFETY: the caller owns the node; only `next` is used while it is in the pool.
             unsafe { (&raw mut (*node).next).write(self.first.get()) };
             self.first.set(node);
             self.kept.set(self.kept.get() + 1);
         } else {
             free(node);
         }
-        message
     }
 }
 
@@ -135,19 +143,22 @@ impl Outer {
         word >> POINTER_BITS == u64::from(generation) && word & POINTER_MASK != CLOSED
     }
 
-    /// Adds a message or signal; gives it back if the receiver has ended.
+    /// Adds a message or signal; false if the receiver has ended.
+    #[inline(always)]
     pub(crate) fn push(
         &self,
         generation: u32,
-        parcel: Parcel,
+        value: Value,
+        space: Space,
         signal: Option<Box<Signal>>,
         pool: &Pool,
-    ) -> Result<(), Parcel> {
+    ) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
-        let message = pool.take(Message { next: null_mut(), signal, parcel, adopted: false });
+        let message = pool.take(value, space, signal);
         loop {
             if word >> POINTER_BITS != u64::from(generation) || word & POINTER_MASK == CLOSED {
-                return Err(pool.give(message).parcel);
+                drop(Node(message));
+                return false;
             }
             // SAFETY: the node is not shared before the exchange.
             unsafe { (*message).next = unpack(word) };
@@ -157,7 +168,7 @@ impl Outer {
             match self.0.compare_exchange_weak(word, new, Ordering::SeqCst, Ordering::Relaxed) {
                 Ok(_) => {
                     total_order();
-                    return Ok(());
+                    return true;
                 }
                 Err(now) => word = now,
             }
@@ -247,9 +258,9 @@ impl Node {
     }
 
     /// Its content.
-    pub(crate) fn parcel(&self) -> &Parcel {
+    pub(crate) fn value(&self) -> Value {
         // SAFETY: the node is owned.
-        unsafe { &(*self.0).parcel }
+        unsafe { (*self.0).value }
     }
 }
 
@@ -330,32 +341,41 @@ impl Mailbox {
         self.append(Chain { first: message, last: message, len: 1, signals: false });
     }
 
-    /// Takes the oldest message.
-    #[inline]
-    pub(crate) fn receive(&mut self, pool: &Pool) -> Option<Parcel> {
-        if self.first.is_null() { None } else { self.remove(null_mut(), self.first, pool) }
+    /// Takes the oldest message; its memory, if it has any, goes to `adopt`.
+    #[inline(always)]
+    pub(crate) fn receive(&mut self, pool: &Pool, adopt: impl FnOnce(Space)) -> Option<Value> {
+        if self.first.is_null() { None } else { self.remove(null_mut(), self.first, pool, adopt) }
     }
 
     /// Takes out the message behind `before`.
+    #[inline(always)]
     fn remove(
         &mut self,
         before: *mut Message,
         message: *mut Message,
         pool: &Pool,
-    ) -> Option<Parcel> {
-        let taken = pool.give(message);
+        adopt: impl FnOnce(Space),
+    ) -> Option<Value> {
+        // SAFETY: the inner list is owned, and `message` is in it.
+        let node = unsafe { &mut *message };
+        let (value, next) = (node.value, node.next);
+        if !node.space.is_empty() {
+            adopt(std::mem::take(&mut node.space));
+        }
+        self.adopted -= u32::from(node.adopted);
+        debug_assert!(node.signal.is_none());
+        pool.give(message);
         if before.is_null() {
-            self.first = taken.next;
+            self.first = next;
         } else {
             // SAFETY: the inner list is owned, and `before` is in it.
-            unsafe { (*before).next = taken.next };
+            unsafe { (*before).next = next };
         }
-        if taken.next.is_null() {
+        if next.is_null() {
             self.last = before;
         }
         self.len -= 1;
-        self.adopted -= u32::from(taken.adopted);
-        Some(taken.parcel)
+        Some(value)
     }
 
     /// Moves the cursor to the next message; false if there is none yet.
@@ -379,33 +399,38 @@ impl Mailbox {
         }
         // SAFETY: the cursor is in the inner list, which is owned.
         let message = unsafe { &mut *cursor.at };
-        if !message.adopted && !message.parcel.space.is_empty() {
+        if !message.adopted && !message.space.is_empty() {
             message.adopted = true;
             self.adopted += 1;
-            adopt(std::mem::take(&mut message.parcel.space));
+            adopt(std::mem::take(&mut message.space));
         }
-        Some(message.parcel.value)
+        Some(message.value)
     }
 
-    /// Takes out the message at the cursor.
-    pub(crate) fn take(&mut self, cursor: Cursor, pool: &Pool) -> Option<Parcel> {
-        if cursor.at.is_null() { None } else { self.remove(cursor.before, cursor.at, pool) }
-    }
-
-    /// Takes out the first message whose value `wanted` takes, which must not be at a cursor.
-    pub(crate) fn take_first(
+    /// Takes out the message at the cursor; its memory, if it has any, goes to `adopt`.
+    pub(crate) fn take(
         &mut self,
+        cursor: Cursor,
         pool: &Pool,
-        wanted: impl Fn(Value) -> bool,
-    ) -> Option<Parcel> {
+        adopt: impl FnOnce(Space),
+    ) -> Option<Value> {
+        if cursor.at.is_null() {
+            return None;
+        }
+        self.remove(cursor.before, cursor.at, pool, adopt)
+    }
+
+    /// Drops the first message whose value `wanted` takes, which must not be at a cursor; false if there is
+    /// none.
+    pub(crate) fn drop_first(&mut self, pool: &Pool, wanted: impl Fn(Value) -> bool) -> bool {
         let mut cursor = Cursor::default();
         while self.advance(&mut cursor) {
             // SAFETY: the cursor is in the inner list, which is owned.
-            if wanted(unsafe { (*cursor.at).parcel.value }) {
-                return self.take(cursor, pool);
+            if wanted(unsafe { (*cursor.at).value }) {
+                return self.take(cursor, pool, drop).is_some();
             }
         }
-        None
+        false
     }
 
     /// Calls `visit` on the values that live in the heap of the process.
@@ -415,7 +440,7 @@ impl Mailbox {
             // SAFETY: the inner list is owned.
             let node = unsafe { &mut *message };
             if node.adopted {
-                visit(&mut node.parcel.value);
+                visit(&mut node.value);
                 left -= 1;
             }
             message = node.next;
@@ -459,13 +484,13 @@ mod tests {
         }
 
         fn push(&self, generation: u32, number: u32) -> bool {
-            let parcel = immediate(Value::number(f64::from(number)));
-            self.outer.push(generation, parcel, None, &self.pool).is_ok()
+            let value = Value::number(f64::from(number));
+            self.outer.push(generation, value, Space::new(), None, &self.pool)
         }
 
         fn receive(&mut self) -> Option<u32> {
             self.mailbox.append(self.outer.take(3));
-            Some(self.mailbox.receive(&self.pool)?.value.as_number()? as u32)
+            Some(self.mailbox.receive(&self.pool, drop)?.as_number()? as u32)
         }
     }
 
@@ -496,10 +521,10 @@ mod tests {
             let seen = all.mailbox.examine(cursor, drop);
             assert_eq!(seen, Some(Value::number(f64::from(i))));
         }
-        let taken = all.mailbox.take(cursor, &all.pool).map(|parcel| parcel.value);
+        let taken = all.mailbox.take(cursor, &all.pool, drop);
         assert_eq!(taken, Some(Value::number(2.0)));
-        let last = all.mailbox.take_first(&all.pool, |value| value == Value::number(3.0));
-        assert!(last.is_some() && all.push(3, 9));
+        assert!(all.mailbox.drop_first(&all.pool, |value| value == Value::number(3.0)));
+        assert!(all.push(3, 9));
         assert_eq!([all.receive(), all.receive(), all.receive()], [Some(0), Some(1), Some(9)]);
         assert_eq!(all.receive(), None);
     }

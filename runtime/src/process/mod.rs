@@ -12,7 +12,6 @@ use crate::heap::collect::Roots;
 use crate::heap::{Heap, OutOfMemory};
 use crate::ops::Cont;
 use crate::program::{FuncId, NativeId, Program};
-use crate::random::Random;
 use crate::sched::worker::Worker;
 use crate::system::System;
 use crate::value::{Pid, Value};
@@ -88,8 +87,6 @@ pub struct Process {
     pub reductions: u64,
     /// What it waits for.
     pub wait: Wait,
-    /// State of its random numbers, see [`crate::random`].
-    pub(crate) random: Option<Random>,
     /// The object in which it keeps what it makes once (`__vm:globals`), or Undefined.
     pub(crate) globals: Value,
 }
@@ -123,7 +120,6 @@ impl Process {
             number,
             reductions: 0,
             wait: Wait::No,
-            random: None,
             globals: Value::UNDEFINED,
         }
     }
@@ -257,8 +253,7 @@ impl Process {
     #[inline]
     pub(crate) fn accept(&mut self, parcel: crate::heap::copy::Parcel) -> Value {
         if !parcel.space.is_empty() {
-            self.heap.space.adopt(parcel.space);
-            self.heap.check_threshold();
+            self.heap.take_over(parcel.space);
         }
         parcel.value
     }

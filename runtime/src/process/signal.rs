@@ -10,12 +10,14 @@
 //! tells all that it is bound to, and also those whose request for a bond arrives too late.
 
 use super::mailbox::{Cursor, Node};
+use super::table::Slot;
 use super::{Process, Wait};
 use crate::atom::known;
 use crate::error::{ExitReason, Trap};
 use crate::heap::Space;
 use crate::heap::copy::{Parcel, copy_into};
 use crate::object::container;
+use crate::random::Random;
 use crate::sched::worker::Worker;
 use crate::system::System;
 use crate::value::{Pid, Value};
@@ -58,6 +60,8 @@ pub(crate) struct Bonds {
     pub(crate) cursor: Cursor,
     /// The timeout of its selective receive, once it had to wait.
     pub(crate) scan: Option<Wait>,
+    /// State of its random numbers, see [`crate::random`].
+    pub(crate) random: Option<Random>,
     /// What a function gave that ran on a thread of its own.
     pub(crate) answer: Option<std::result::Result<Value, Trap>>,
 }
@@ -135,6 +139,9 @@ impl Process {
     pub(crate) fn fetch(&mut self) {
         let system = self.system();
         let Some(slot) = system.table.slot(self.pid) else { return };
+        if slot.outer.is_empty() {
+            return;
+        }
         let mut arrived = slot.outer.take(self.pid.generation);
         if !arrived.signals {
             return self.mailbox.append(arrived);
@@ -165,7 +172,7 @@ impl Process {
                 {
                     return;
                 }
-                let reason = container::tuple(node.parcel().value).and_then(|parts| parts.last());
+                let reason = container::tuple(node.value()).and_then(|parts| parts.last());
                 let reason = reason.copied().unwrap_or(killed);
                 if bonds.trap_exit {
                     self.mailbox.push(node);
@@ -182,19 +189,38 @@ impl Worker {
     /// Puts a message or signal into a mailbox and wakes the receiver; false if it has ended.
     pub(crate) fn deliver(&self, to: Pid, parcel: Parcel, signal: Option<Signal>) -> bool {
         let Some(slot) = self.system.table.slot(to) else { return false };
-        let is_signal = signal.is_some();
-        if slot.outer.push(to.generation, parcel, signal.map(Box::new), &self.pool).is_err() {
+        let (Parcel { value, space }, is_signal) = (parcel, signal.is_some());
+        if !slot.outer.push(to.generation, value, space, signal.map(Box::new), &self.pool) {
             return false;
         }
         if is_signal {
             slot.signal();
         }
+        self.wake_slot(slot, to);
+        true
+    }
+
+    /// Wakes the process `to` in `slot`, into whose mailbox something was put.
+    #[inline(always)]
+    fn wake_slot(&self, slot: &Slot, to: Pid) {
         if slot.wake() {
             self.enqueue(to);
         } else if slot.is_host() {
             self.system.ring(to);
         }
-        true
+    }
+
+    /// Sends a copy of a message.
+    #[inline]
+    pub(crate) fn send_copy(&self, to: Pid, message: Value) {
+        if message.is_pointer() {
+            return self.send(to, Parcel::copy(message));
+        }
+        let Some(slot) = self.system.table.slot(to) else { return };
+        if slot.outer.push(to.generation, message, Space::new(), None, &self.pool) {
+            self.tally.messages.set(self.tally.messages.get() + 1);
+            self.wake_slot(slot, to);
+        }
     }
 
     /// Sends a message that is copied already.
@@ -301,11 +327,10 @@ impl Process {
                 self.rewind();
                 let number = Value::number(reference as f64);
                 let pool = &self.worker().pool;
-                let taken = self.mailbox.take_first(pool, |value| match container::tuple(value) {
+                self.mailbox.drop_first(pool, |value| match container::tuple(value) {
                     Some([tag, at, ..]) => *tag == Value::atom(known::down) && *at == number,
                     _ => false,
                 });
-                drop(taken);
             }
         }
     }

@@ -72,6 +72,8 @@ pub struct Worker {
     spare_since: Cell<Option<u64>>,
     /// Chooses among what may run, if the schedule is to be a random one.
     random: Option<RefCell<Random>>,
+    /// Is the number of slices limited?
+    limited: bool,
     pub(crate) tally: Tally,
     /// Records of compiled code that unwinds, innermost first.
     pub(crate) records: RefCell<Stack>,
@@ -161,6 +163,7 @@ impl Worker {
         Worker {
             helpers: HELPERS,
             codes: system.codes.clone(),
+            limited: system.config.max_slices != u64::MAX,
             system,
             id,
             resume: RefCell::default(),
@@ -258,7 +261,7 @@ impl Worker {
     pub(crate) fn run(&self) {
         let hub = &self.system.hub;
         loop {
-            if self.slices() >= self.system.config.max_slices {
+            if self.limited && self.slices() >= self.system.config.max_slices {
                 self.system.cut_off();
             }
             let attention = hub.attention();
