@@ -13,8 +13,7 @@
 42
 """
 
-import os
-from typing import Any, Optional, Union
+from __future__ import annotations
 
 from . import aio
 from ._ionvm import (
@@ -44,6 +43,11 @@ from .control_flow import (
     create_continue_instruction,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from typing import Any, Optional, Union
+
 __version__ = "0.1.0"
 __author__ = "The IonVM developers"
 __license__ = "MIT"
@@ -55,7 +59,7 @@ Vm.receive_async = aio.receive
 
 
 def run(
-    package: Union[str, "os.PathLike[str]", bytes],
+    package: Union[str, os.PathLike[str], bytes],
     *args: str,
     timeout: Optional[float] = None,
     **settings: Any,

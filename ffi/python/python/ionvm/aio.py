@@ -8,9 +8,12 @@ No threads are used up by waiting, so a program can have any number of questions
             print(await asyncio.gather(*(worker.ask_async(n) for n, worker in enumerate(workers))))
 """
 
-from typing import Any, Optional
+from __future__ import annotations
 
-# asyncio is imported when it is first used: it takes longer than everything else here.
+# Importing these takes longer than everything else here; asyncio is imported when it is first used.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 __all__ = ["ask", "call", "receive"]
 

@@ -5,9 +5,14 @@ anywhere in a function. A jump to the end of a construct may lead one past the l
 function, which returns Unit.
 """
 
-from typing import Any, Callable, List, Optional, Sequence
+from __future__ import annotations
 
 from ._ionvm import Instruction, Pattern
+
+# Importing `typing` takes longer than everything else here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional, Sequence
 
 __all__ = [
     "BasicBlock",
