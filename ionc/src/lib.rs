@@ -33,6 +33,7 @@ pub mod listing;
 pub mod load;
 pub mod machine;
 pub mod output;
+pub mod packages;
 pub mod project;
 pub mod samples;
 pub mod soak;

@@ -119,6 +119,21 @@ impl Project {
         }
     }
 
+    /// Compiles it without the classes of what it depends on: they are looked for when it runs.
+    pub fn package_alone(&self) -> Result<Package, Failure> {
+        let mut package = self.package()?;
+        let mut own: Vec<String> =
+            self.own_sources()?.into_iter().map(|source| source.class).collect();
+        // The library in Ion comes along.
+        own.extend(crate::ion::STD.iter().map(|(_, class, _)| (*class).to_owned()));
+        package.classes.retain(|class| own.contains(&class.name));
+        package.lines.retain(|lines| own.contains(&lines.class));
+        package
+            .sources
+            .retain(|source| own.iter().any(|class| source.name == format!("{class}.{ION}")));
+        Ok(package)
+    }
+
     /// Compiles it.
     pub fn package(&self) -> Result<Package, Failure> {
         Ok(compile::compile(&self.sources()?, &self.options())?.package)

@@ -122,6 +122,62 @@ fn dependencies_are_found_by_their_paths() {
 }
 
 #[test]
+fn packages_are_found_when_a_package_is_run() {
+    let folder = Folder::new();
+    folder.project(
+        "app",
+        "0.1.0",
+        "shop = { path = \"../shop\", version = \"^1.2\" }",
+        "Main",
+        "function main() { println(Shop.price(2)); }\n",
+    );
+    folder.project(
+        "shop",
+        "1.4.0",
+        "money = { path = \"../money\" }",
+        "Shop",
+        "function price(n) { return Money.euro(n * 10); }\n",
+    );
+    folder.project("money", "2.0.0", "", "Money", "function euro(n) { return `${n} EUR`; }\n");
+    for name in ["app", "shop", "money"] {
+        let out = format!("packs/{name}.ionpack");
+        std::fs::create_dir_all(folder.0.path().join("packs")).expect("a folder");
+        let (status, _, err) = folder.ionc(&["build", "--separate", name, "-o", &out]);
+        assert_eq!(status, 0, "{err}");
+    }
+    let app = "packs/app.ionpack";
+    assert_eq!(folder.ionc(&["run", "--packages", "packs", app]).1, "20 EUR\n");
+    folder.fails(
+        &["run", "--packages", "app", app],
+        "dependency missing (app -> shop): there is no shop.ionpack in app",
+    );
+    std::fs::remove_file(folder.0.path().join("packs/money.ionpack")).expect("it is there");
+    folder.fails(&["run", "--packages", "packs", app], "dependency missing (app -> shop -> money)");
+    folder.project("money", "2.0.0", "", "Shop", "function euro(n) { return n; }\n");
+    folder.ionc(&["build", "money", "-o", "packs/money.ionpack"]);
+    folder.fails(
+        &["run", "--packages", "packs", app],
+        "class 'Shop' (app -> shop -> money) is defined already",
+    );
+    std::fs::remove_file(folder.0.path().join("money/src/Shop.ion")).expect("it is there");
+    folder.project(
+        "money",
+        "2.0.0",
+        "shop = { path = \"../shop\" }",
+        "Money",
+        "function euro(n) { return n; }\n",
+    );
+    folder.project("shop", "1.0.0", "", "Shop", "function price(n) { return n; }\n");
+    folder.ionc(&["build", "--separate", "money", "-o", "packs/money.ionpack"]);
+    folder.fails(&["run", "--packages", "packs", app], "in a circle: app -> shop -> money -> shop");
+    folder.ionc(&["build", "shop", "-o", "packs/shop.ionpack"]);
+    folder.fails(
+        &["run", "--packages", "packs", app],
+        "version conflict (app -> shop): needs shop ^1.2, found 1.0.0",
+    );
+}
+
+#[test]
 fn wrong_dependencies_show_the_chain() {
     let folder = Folder::new();
     let main = "function main() { println(1); }\n";

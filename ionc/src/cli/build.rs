@@ -20,6 +20,9 @@ pub struct Args {
     /// The package to write
     #[arg(long, short, value_name = "PACK")]
     output: Option<PathBuf>,
+    /// Leave out what the project depends on: 'ionc run --packages DIR' finds it
+    #[arg(long)]
+    separate: bool,
     /// The folder of a project, or a file (.ion)
     #[arg(value_name = "DIR|FILE", default_value = ".")]
     path: PathBuf,
@@ -30,7 +33,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let package = if load::has_extension(&args.path, compile::ION) {
         compile::package_of_file(&args.path, false)?
     } else {
-        project::open(&args.path)?.package()?
+        let project = project::open(&args.path)?;
+        if args.separate { project.package_alone()? } else { project.package()? }
     };
     let path = match &args.output {
         Some(path) => path.clone(),

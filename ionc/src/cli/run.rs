@@ -59,6 +59,9 @@ pub struct Args {
     scheduling: Scheduling,
     #[command(flatten)]
     permissions: PermissionArgs,
+    /// A folder with packages that the package needs: the Dependencies of its manifest
+    #[arg(long, value_name = "DIR")]
+    packages: Vec<PathBuf>,
     /// Print what the main process returned, as the last line
     #[arg(long)]
     print_result: bool,
@@ -180,7 +183,10 @@ fn any_seed() -> u64 {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let started = std::time::Instant::now();
     let program = program_args(&args.args)?;
-    let package = load::package(&args.pack)?;
+    let mut package = load::package(&args.pack)?;
+    if !args.packages.is_empty() {
+        crate::packages::add(&mut package, &args.packages)?;
+    }
     let (outputs, line) = output::standard();
     let within = |failure: Failure| failure.within(args.pack.display());
     let run = machine::run(&package, args.config()?, outputs, &program).map_err(within)?;
