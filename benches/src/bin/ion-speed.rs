@@ -4,7 +4,7 @@
 //! The text is the examples of the repository, over and over, each time with other names of
 //! functions, as classes of some thousand lines.
 
-use ion_benches::measure::Prepared;
+use ion_benches::measure::{Prepared, processor_time};
 use ion_benches::workload::{Kind, Scale, WORKLOADS, Workload};
 use ion_runtime::system::Engine;
 use ionc::compile::natives;
@@ -142,14 +142,16 @@ fn compile_speed() {
     natives();
     let mut best = Duration::MAX;
     for _ in 0..RUNS {
-        let started = Instant::now();
+        let started = processor_time();
         let compiled = compile(&sources, natives(), &Options::default());
-        best = best.min(started.elapsed());
+        best = best.min(processor_time().saturating_sub(started));
         for diag in compiled.diags.iter().filter(|diag| diag.is_error()).take(3) {
             println!("{}: {}", sources[diag.file].path, diag.message);
         }
         assert!(compiled.package.is_some(), "the examples compile");
     }
     let rate = lines as f64 / best.as_secs_f64();
-    println!("{lines} lines, {bytes} bytes in {best:?}: {rate:.0} lines per second");
+    println!(
+        "{lines} lines, {bytes} bytes in {best:?} of processor time: {rate:.0} lines per second"
+    );
 }

@@ -9,8 +9,10 @@ use std::borrow::Cow;
 pub struct ClassInfo<'s> {
     /// Its name.
     pub name: String,
-    /// Functions: index in the module, and least and most arguments.
-    functions: FxHashMap<&'s str, (u32, usize, usize)>,
+    /// Functions: index in the module.
+    functions: FxHashMap<&'s str, u32>,
+    /// For each function its name, and least and most arguments.
+    counts: Vec<(&'s str, usize, usize)>,
     constants: FxHashMap<&'s str, u32>,
     /// Names that it imports: class and name there, and the place.
     imports: FxHashMap<&'s str, (Cow<'s, str>, &'s str)>,
@@ -32,11 +34,14 @@ pub fn index<'m, 's: 'm>(
     for (name, module) in modules {
         let mut class = ClassInfo { name: name.to_owned(), ..ClassInfo::default() };
         for (i, function) in module.functions.iter().enumerate() {
-            let Some(name) = function.name else { continue };
+            let name = function.name.map_or("", |name| name.text);
             let least = function.params.iter().rposition(|param| param.default.is_none());
-            let counts = (i as u32, least.map_or(0, |at| at + 1), function.params.len());
-            class.functions.entry(name.text).or_insert(counts);
-            class.spans.entry(name.text).or_insert(name.span);
+            class.counts.push((name, least.map_or(0, |at| at + 1), function.params.len()));
+            class.functions.entry(name).or_insert(i as u32);
+            class.spans.entry(name).or_insert(function.head);
+            if let Some(name) = function.name {
+                class.spans.insert(name.text, name.span);
+            }
         }
         for (i, constant) in module.constants.iter().enumerate() {
             class.constants.entry(constant.name.text).or_insert(i as u32);
@@ -80,19 +85,15 @@ impl<'s> Globals<'s> {
     /// What `name` means in class number `class`.
     fn item(&self, class: u32, name: &str) -> Option<Res> {
         let info = &self.classes[class as usize];
-        if let Some((function, ..)) = info.functions.get(name) {
+        if let Some(function) = info.functions.get(name) {
             return Some(Res::Function(class, *function));
         }
         info.constants.get(name).map(|constant| Res::Constant(class, *constant))
     }
 
-    /// Least and most arguments of a function.
-    fn counts(&self, class: u32, function: u32) -> Option<(usize, usize)> {
-        let functions = &self.classes[class as usize].functions;
-        functions
-            .values()
-            .find(|(index, ..)| *index == function)
-            .map(|(_, least, most)| (*least, *most))
+    /// Name of a function, and least and most arguments.
+    fn counts(&self, class: u32, function: u32) -> Option<(&'s str, usize, usize)> {
+        self.classes[class as usize].counts.get(function as usize).copied()
     }
 
     fn names_of(&self, class: u32) -> Vec<&'s str> {
@@ -304,7 +305,7 @@ impl<'s> Resolver<'_, 's> {
         if let Some((class, info)) = self.globals.class(name) {
             let found =
                 info.functions.get(lower_first(name).as_str()).or_else(|| info.functions.get(name));
-            if let Some((function, ..)) = found {
+            if let Some(function) = found {
                 return Res::Function(class, *function);
             }
         }
@@ -313,7 +314,7 @@ impl<'s> Resolver<'_, 's> {
             .functions
             .get_key_value(name)
             .or_else(|| info.functions.get_key_value(lower_first(name).as_str()));
-        if let Some((_, (function, ..))) = own {
+        if let Some((_, function)) = own {
             return Res::Function(self.class, *function);
         }
         let imported = info.imports.get(name).cloned();
@@ -469,15 +470,12 @@ impl<'s> Resolver<'_, 's> {
         };
         match res {
             Res::Function(class, function) => {
-                let Some((least, most)) = self.globals.counts(*class, *function) else { return };
+                let Some((name, least, most)) = self.globals.counts(*class, *function) else {
+                    return;
+                };
                 if (least..=most).contains(&count) {
                     return;
                 }
-                let name = self.globals.classes[*class as usize]
-                    .functions
-                    .iter()
-                    .find(|(_, (index, ..))| index == function)
-                    .map_or("", |(name, _)| *name);
                 let wants = if least == most {
                     plural(least, "argument")
                 } else {
