@@ -12,6 +12,7 @@
 //! | `// expect reductions: any` | the engines may notice the fault at different places |
 //! | `// args: a b` | program arguments |
 //! | `// max-heap: BYTES`, `// max-processes: N` | limits |
+//! | `// max-mailbox: N drop-new` (or `drop-old`, `kill`) | limit of mailboxes |
 //! | `// least ms: N` | the run takes at least so long |
 //! | `// preempt: instruction`, `// timeslice: 3` | only under this setting |
 //! | `// schedulers: 1` | what happens depends on the order in which one worker runs processes |
@@ -24,7 +25,7 @@ mod support;
 
 use ion_runtime::bytecode::assemble_package;
 use ion_runtime::ionpack::Package;
-use ion_runtime::system::{Config, Engine, Preempt};
+use ion_runtime::system::{Config, Engine, Overflow, Preempt};
 use ionc::engine::ENGINES;
 use ionc::ion::render::render;
 use ionc::ion::{Options, Source};
@@ -45,6 +46,7 @@ struct Expected {
     args: Vec<String>,
     max_heap: Option<usize>,
     max_processes: Option<usize>,
+    max_mailbox: Option<(u32, Overflow)>,
     least: Duration,
     preempt: Option<Preempt>,
     timeslice: Option<u32>,
@@ -53,6 +55,17 @@ struct Expected {
     one_worker: bool,
     /// Reductions and the trace of a crash may differ between engines.
     loose: bool,
+}
+
+fn mailbox(value: &str) -> Result<(u32, Overflow), String> {
+    let (limit, what) = value.split_once(' ').ok_or("write a limit and what happens beyond")?;
+    let overflow = match what {
+        "drop-new" => Overflow::DropNew,
+        "drop-old" => Overflow::DropOld,
+        "kill" => Overflow::Kill,
+        _ => return Err(format!("not an overflow: {what}")),
+    };
+    Ok((limit.parse().map_err(|_| "not a limit")?, overflow))
 }
 
 impl Expected {
@@ -72,6 +85,7 @@ impl Expected {
                 "expect stderr" => expected.stderr.push(value.to_owned()),
                 "args" => expected.args = value.split(' ').map(str::to_owned).collect(),
                 "max-heap" => expected.max_heap = Some(number()?),
+                "max-mailbox" => expected.max_mailbox = Some(mailbox(value)?),
                 "max-processes" => expected.max_processes = Some(number()?),
                 "least ms" => expected.least = Duration::from_millis(number()? as u64),
                 "preempt" if value == "instruction" => {
@@ -97,6 +111,7 @@ impl Expected {
         Config {
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
+            max_mailbox: self.max_mailbox,
             ..default
         }
     }

@@ -58,6 +58,7 @@ well_known! {
     normal = "normal";
     killed = "killed";
     noproc = "noproc";
+    mailbox_full = "mailboxFull";
 }
 
 /// Is this the name of a magic method? Shapes remember whether they have one.

@@ -128,11 +128,24 @@ pub struct Crash {
     pub trace: Vec<TraceLine>,
     /// How many calls the trace leaves out.
     pub omitted: usize,
+    /// The name under which the process was registered.
+    pub name: Option<String>,
+    /// How many processes were linked to it.
+    pub links: usize,
 }
 
 impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} crashed: {}", self.process, self.trap)?;
+        write!(f, "process {}", self.process)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name})")?;
+        }
+        write!(f, " crashed: {}", self.trap)?;
+        match self.links {
+            0 => {}
+            1 => write!(f, "; 1 process is linked to it")?,
+            links => write!(f, "; {links} processes are linked to it")?,
+        }
         for (i, line) in self.trace.iter().enumerate() {
             if self.omitted > 0 && i == self.trace.len() / 2 {
                 write!(f, "\n  … {} more calls", self.omitted)?;

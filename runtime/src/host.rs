@@ -334,7 +334,7 @@ impl HostProcess {
 
     /// Ends a process, whether it traps exits or not.
     pub fn kill(&self, to: Pid) {
-        lock(&self.inner).worker.signal(to, Signal::Kill);
+        lock(&self.inner).worker.kill(to, crate::atom::known::killed);
     }
 
     /// Gives it a name. False if it has one or the name is taken.

@@ -13,6 +13,7 @@ use crate::sched::blocking::Blocking;
 use crate::sched::hub::Hub;
 use crate::tier::Compiler;
 use crate::value::Pid;
+use crate::vm::Control;
 use rustc_hash::FxHashMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +44,18 @@ pub enum Engine {
     Mixed,
 }
 
+/// What happens to messages beyond the limit of a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// The new message is dropped.
+    #[default]
+    DropNew,
+    /// The oldest message is dropped, once the receiver looks or its slice begins.
+    DropOld,
+    /// The receiver ends for the reason `:mailboxFull`.
+    Kill,
+}
+
 /// Settings of a run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -56,6 +69,10 @@ pub struct Config {
     pub max_heap: usize,
     /// Most processes at one time.
     pub max_processes: usize,
+    /// Most messages in a mailbox, and what happens beyond.
+    pub max_mailbox: Option<(u32, Overflow)>,
+    /// Lets other threads look at the run and end it.
+    pub control: Option<Arc<Control>>,
     /// Time slices after which the run is cut off and what still runs is killed (testing).
     pub max_slices: u64,
     /// Seed of everything random but the schedule.
@@ -97,6 +114,8 @@ impl Default for Config {
             engine: Engine::Interp,
             max_heap: DEFAULT_MAX_HEAP,
             max_processes: 1 << 24,
+            max_mailbox: None,
+            control: None,
             max_slices: u64::MAX,
             seed: 0,
             open: false,

@@ -20,8 +20,8 @@ use crate::tier::{Compiler, CompilerStats};
 use crate::value::Value;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -91,6 +91,43 @@ impl Write for Capture {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// Lets other threads look at a run and end it. Made before the run, and given to it in its settings.
+#[derive(Debug, Default)]
+pub struct Control {
+    system: OnceLock<Weak<System>>,
+    stopped: AtomicBool,
+}
+
+impl Control {
+    /// Control of a run that has not begun.
+    pub fn new() -> Arc<Control> {
+        Arc::default()
+    }
+
+    fn system(&self) -> Option<Arc<System>> {
+        self.system.get()?.upgrade()
+    }
+
+    /// Ends the run after the slices that its workers are in.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        if let Some(system) = self.system() {
+            system.hub.stop();
+        }
+    }
+
+    /// Was it asked to end?
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// What the processes are doing, a line each, by number; nothing if the run is over. Of processes that do
+    /// not wait only little is known.
+    pub fn processes(&self) -> Vec<String> {
+        self.system().map_or_else(Vec::new, |system| report::processes(&system))
     }
 }
 
@@ -224,7 +261,15 @@ pub fn run(
     outputs: Outputs,
     args: &[String],
 ) -> std::io::Result<Run> {
+    let control = config.control.clone();
     let system = system(linked, config, compiler, outputs, false);
+    if let Some(control) = &control {
+        // A control serves one run; further ones go without.
+        let _ = control.system.set(Arc::downgrade(&system));
+        if control.is_stopped() {
+            system.hub.stop();
+        }
+    }
     if let Err(trap) = start_main(&system, args) {
         let end = MainEnd::Failed(start_failure(trap));
         return Ok(Run { end, stats: Stats::default(), compiler: None });
@@ -232,6 +277,9 @@ pub fn run(
     join(&system, start_workers(&system)?);
     let main_end = system.main_end.lock().unwrap_or_else(|e| e.into_inner()).take();
     let end = match main_end {
+        None if control.is_some_and(|control| control.is_stopped()) => {
+            MainEnd::Failed(ExitReason::Killed)
+        }
         None => MainEnd::Deadlock(report::waiting(&system)),
         Some((ExitReason::Normal, Some(Parcel { value, space }))) => {
             let text = crate::print::debug_text(&system, value);
@@ -291,6 +339,13 @@ fn start_main(system: &Arc<System>, args: &[String]) -> Result<(), Trap> {
 }
 
 fn start_failure(trap: Trap) -> ExitReason {
-    let crash = crate::error::Crash { process: 1, trap, trace: Vec::new(), omitted: 0 };
+    let crash = crate::error::Crash {
+        process: 1,
+        trap,
+        trace: Vec::new(),
+        omitted: 0,
+        name: None,
+        links: 0,
+    };
     ExitReason::Crash(Box::new(crash))
 }

@@ -13,6 +13,7 @@ pub mod new;
 pub mod run;
 pub mod samples;
 pub mod scheduling;
+pub mod signals;
 pub mod test;
 pub mod verify;
 

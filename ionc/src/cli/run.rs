@@ -1,6 +1,7 @@
 //! `ionc run`: runs a package.
 
 use super::scheduling::Scheduling;
+use super::signals;
 use crate::failure::{Failure, one_line};
 use crate::output::LineState;
 use crate::{load, machine, output, stats};
@@ -9,8 +10,8 @@ use clap::{ValueEnum, value_parser};
 use ion_runtime::error::ExitReason;
 use ion_runtime::ionpack::Package;
 use ion_runtime::permissions::{FileUse, NativeLibraries, Permissions};
-use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Preempt};
-use ion_runtime::vm::{MainEnd, Run};
+use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Overflow, Preempt};
+use ion_runtime::vm::{Control, MainEnd, Run};
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
@@ -55,6 +56,9 @@ pub struct Args {
     /// Most processes at one time
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_processes: Option<usize>,
+    /// Most messages in a mailbox, and what happens beyond: N, N:drop-new, N:drop-old or N:kill
+    #[arg(long, value_name = "N[:WHAT]", value_parser = parse_mailbox)]
+    max_mailbox: Option<(u32, Overflow)>,
     #[command(flatten)]
     scheduling: Scheduling,
     #[command(flatten)]
@@ -133,6 +137,21 @@ enum PreemptArg {
     Instruction,
 }
 
+/// A number of messages, and what happens beyond.
+fn parse_mailbox(text: &str) -> Result<(u32, Overflow), String> {
+    let (number, what) = text.split_once(':').unwrap_or((text, "drop-new"));
+    let overflow = match what {
+        "drop-new" => Overflow::DropNew,
+        "drop-old" => Overflow::DropOld,
+        "kill" => Overflow::Kill,
+        _ => return Err(format!("'{what}' is none of drop-new, drop-old, kill")),
+    };
+    match number.parse() {
+        Ok(limit @ 1..) => Ok((limit, overflow)),
+        _ => Err("write a number of messages such as '1000' or '1000:kill'".to_owned()),
+    }
+}
+
 /// A number of bytes with an optional suffix k, m or g.
 fn parse_size(text: &str) -> Result<usize, String> {
     let lower = text.to_ascii_lowercase();
@@ -165,6 +184,7 @@ impl Args {
             },
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
+            max_mailbox: self.max_mailbox,
             seed: any_seed(),
             permissions: self.permissions.permissions()?,
             debug: self.debug,
@@ -189,8 +209,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let (outputs, line) = output::standard();
     let within = |failure: Failure| failure.within(args.pack.display());
-    let run = machine::run(&package, args.config()?, outputs, &program).map_err(within)?;
-    let reported = report(&run, args.print_result, &line).map_err(within);
+    let control = Control::new();
+    signals::watch(&control);
+    let config = Config { control: Some(control.clone()), ..args.config()? };
+    let run = machine::run(&package, config, outputs, &program).map_err(within)?;
+    let reported = signals::interrupted(&control, &run)
+        .and_then(|()| report(&run, args.print_result, &line).map_err(within));
     if let Some(form) = args.stats {
         let text = stats::text(&run, form == StatsForm::Json, started.elapsed());
         let _ = std::io::stderr().write_all(text.as_bytes());

@@ -107,6 +107,7 @@ fn next_message(process: &mut Process) -> Option<Value> {
     }
     let (pool, heap) = (&process.worker().pool, &mut process.heap);
     let message = process.mailbox.receive(pool, |space| heap.take_over(space))?;
+    process.received();
     let system = process.system();
     system.trace(|| {
         let shown = crate::print::to_text(system, message);

@@ -81,6 +81,9 @@ table! {
     "Process.sendAfter"(3) "(Number, Process, Any) -> Number" send_after;
     /// Cancels `Process.sendAfter`. False if the message was sent already.
     "Process.cancelTimer"(1) "(Number) -> Boolean" cancel_timer;
+    /// Waits for a message, and keeps as little memory as possible meanwhile. The message stays in the
+    /// mailbox.
+    "Process.hibernate"(0) "() -> Unit" hibernate;
     /// What is known about a process: an array of pairs `(:status, :waiting)`, `(:name, …)`, `(:number, …)`,
     /// `(:messages, …)`, `(:memory, bytes)`, `(:reductions, …)`, `(:links, …)`, `(:monitors, …)`,
     /// `(:trapExit, …)`. Of others than the running process, everything behind the name only while they
@@ -178,6 +181,9 @@ fn take(process: &mut Process, _: &[Value]) -> Result {
     let (pool, heap) = (&process.worker().pool, &mut process.heap);
     let taken = process.mailbox.take(bonds.cursor, pool, |space| heap.take_over(space));
     process.rewind();
+    if taken.is_some() {
+        process.received();
+    }
     done(taken.unwrap_or(Value::UNDEFINED))
 }
 
@@ -194,6 +200,20 @@ fn sleep(process: &mut Process, args: &[Value]) -> Result {
     let seq = actor::arm(process, deadline);
     process.wait = Wait::Sleep { deadline, seq };
     Ok(Answer::Wait)
+}
+
+fn hibernate(process: &mut Process, _: &[Value]) -> Result {
+    process.rewind();
+    if process.mailbox.is_empty() {
+        process.fetch();
+    }
+    if process.exits() || process.mailbox.is_empty() {
+        process.wait = Wait::Message;
+        process.bonds().hibernates = true;
+        return Ok(Answer::Wait);
+    }
+    process.wait = Wait::No;
+    done(Value::UNIT)
 }
 
 fn link(process: &mut Process, args: &[Value]) -> Result {

@@ -38,6 +38,16 @@ pub(crate) struct Message {
     space: Space,
 }
 
+impl Message {
+    /// Bytes of it and of what it needs.
+    #[inline(always)]
+    fn bytes(&self) -> usize {
+        // Immediate values need nothing, and their spaces are on another line of the cache.
+        let own = if self.value.is_pointer() { self.space.used() } else { 0 };
+        size_of::<Message>() + own
+    }
+}
+
 /// Memory for messages that one thread keeps for reuse.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -194,7 +204,7 @@ impl Outer {
         let word = self.0.swap(leave, Ordering::SeqCst);
         total_order();
         let newest = if word & POINTER_MASK == CLOSED { null_mut() } else { unpack(word) };
-        let mut chain = Chain { first: null_mut(), last: newest, len: 0, signals: false };
+        let mut chain = Chain { first: null_mut(), last: newest, len: 0, bytes: 0, signals: false };
         let mut message = newest;
         while !message.is_null() {
             // SAFETY: the exchange made this thread the owner of the whole list.
@@ -202,6 +212,7 @@ impl Outer {
                 let next = (*message).next;
                 (*message).next = chain.first;
                 chain.signals |= (*message).signal.is_some();
+                chain.bytes += (*message).bytes();
                 chain.first = message;
                 message = next;
             }
@@ -217,6 +228,7 @@ pub(crate) struct Chain {
     first: *mut Message,
     last: *mut Message,
     len: u32,
+    bytes: usize,
     /// Is there a signal among them?
     pub(crate) signals: bool,
 }
@@ -280,6 +292,8 @@ pub(crate) struct Mailbox {
     len: u32,
     /// How many of them are adopted.
     adopted: u32,
+    /// Bytes of the messages and of what they need, but for the adopted ones.
+    bytes: usize,
 }
 
 /// Where a selective receive is in the inner list.
@@ -302,12 +316,17 @@ unsafe impl Send for Mailbox {}
 
 impl Mailbox {
     pub(crate) fn new() -> Mailbox {
-        Mailbox { first: null_mut(), last: null_mut(), len: 0, adopted: 0 }
+        Mailbox { first: null_mut(), last: null_mut(), len: 0, adopted: 0, bytes: 0 }
     }
 
     /// Messages in it.
     pub(crate) fn len(&self) -> usize {
         self.len as usize
+    }
+
+    /// Bytes of the messages in it, and of what they need.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Is there nothing in it?
@@ -329,6 +348,7 @@ impl Mailbox {
         }
         self.last = chain.last;
         self.len += chain.len;
+        self.bytes += chain.bytes;
         chain.first = null_mut();
     }
 
@@ -337,8 +357,11 @@ impl Mailbox {
         let message = node.0;
         std::mem::forget(node);
         // SAFETY: the node is owned and in no list.
-        unsafe { (*message).next = null_mut() };
-        self.append(Chain { first: message, last: message, len: 1, signals: false });
+        let bytes = unsafe {
+            (*message).next = null_mut();
+            (*message).bytes()
+        };
+        self.append(Chain { first: message, last: message, len: 1, bytes, signals: false });
     }
 
     /// Takes the oldest message; its memory, if it has any, goes to `adopt`.
@@ -359,6 +382,7 @@ impl Mailbox {
         // SAFETY: the inner list is owned, and `message` is in it.
         let node = unsafe { &mut *message };
         let (value, next) = (node.value, node.next);
+        self.bytes -= node.bytes();
         if !node.space.is_empty() {
             adopt(std::mem::take(&mut node.space));
         }
@@ -402,6 +426,7 @@ impl Mailbox {
         if !message.adopted && !message.space.is_empty() {
             message.adopted = true;
             self.adopted += 1;
+            self.bytes -= message.space.used();
             adopt(std::mem::take(&mut message.space));
         }
         Some(message.value)
@@ -449,9 +474,10 @@ impl Mailbox {
 
     /// Drops all messages.
     pub(crate) fn clear(&mut self) {
-        let all = Chain { first: self.first, last: self.last, len: self.len, signals: false };
-        (self.first, self.last, self.len, self.adopted) = (null_mut(), null_mut(), 0, 0);
-        drop(all);
+        let Mailbox { first, last, len, bytes, .. } = *self;
+        (self.first, self.last, self.len) = (null_mut(), null_mut(), 0);
+        (self.adopted, self.bytes) = (0, 0);
+        drop(Chain { first, last, len, bytes, signals: false });
     }
 }
 

@@ -200,17 +200,23 @@ impl Process {
         Ok(Safepoint::Continue)
     }
 
+    /// Gives back all memory that it does not need.
+    pub(crate) fn hibernate(&mut self) {
+        self.collect();
+        self.stack.shrink();
+    }
+
     /// Bytes that it keeps.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Process>() + self.heap.space.used() + self.stack.bytes()
+        size_of::<Process>() + self.heap.space.used() + self.stack.bytes() + self.mailbox.bytes()
     }
 
     /// Does the process keep more alive than it may? All engines ask at the same places: safepoints that
     /// have run out of reductions, and the ends of slices.
     pub(crate) fn check_memory(&mut self) -> Result<(), Trap> {
-        if self.heap.over_limit(self.stack.len() * 8) {
+        if self.heap.over_limit(self.stack.len() * 8 + self.mailbox.bytes()) {
             self.collect();
-            if self.heap.over_limit(self.stack.len() * 8) {
+            if self.heap.over_limit(self.stack.len() * 8 + self.mailbox.bytes()) {
                 return Err(self.out_of_memory());
             }
         }
@@ -281,7 +287,17 @@ impl Process {
             };
             trace.push(TraceLine { function, pc, place });
         }
-        Box::new(Crash { process: self.number, trap, omitted: total - trace.len(), trace })
+        let name = self.system().table.names.of(self.pid);
+        let name = name.map(|name| self.system().atoms.text(name).to_owned());
+        let links = self.bonds.as_ref().map_or(0, |bonds| bonds.links.len());
+        Box::new(Crash {
+            process: self.number,
+            trap,
+            omitted: total - trace.len(),
+            trace,
+            name,
+            links,
+        })
     }
 }
 

@@ -19,8 +19,9 @@ use crate::heap::copy::{Parcel, copy_into};
 use crate::object::container;
 use crate::random::Random;
 use crate::sched::worker::Worker;
-use crate::system::System;
-use crate::value::{Pid, Value};
+use crate::sync::Ordering;
+use crate::system::{Overflow, System};
+use crate::value::{Atom, Pid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one process does to another.
@@ -38,7 +39,7 @@ pub(crate) enum Signal {
     LinkExit(Pid),
     /// Somebody asks the process to end; the content is `(:exit, pid, reason)`.
     Exit,
-    /// Somebody ends the process, whatever it does about exits.
+    /// Somebody ends the process, whatever it does about exits; the content is the reason.
     Kill,
     /// The end of a monitored process; the content is `(:down, reference, pid, reason)`.
     Down(u64),
@@ -62,6 +63,8 @@ pub(crate) struct Bonds {
     pub(crate) scan: Option<Wait>,
     /// State of its random numbers, see [`crate::random`].
     pub(crate) random: Option<Random>,
+    /// It waits for a message with as little memory as possible.
+    pub(crate) hibernates: bool,
     /// What a function gave that ran on a thread of its own.
     pub(crate) answer: Option<std::result::Result<Value, Trap>>,
 }
@@ -144,23 +147,57 @@ impl Process {
         }
         let mut arrived = slot.outer.take(self.pid.generation);
         if !arrived.signals {
-            return self.mailbox.append(arrived);
+            self.mailbox.append(arrived);
+        } else {
+            while let Some(node) = arrived.next() {
+                self.arrive(node);
+            }
         }
-        while let Some(node) = arrived.next() {
-            self.arrive(node);
+        if let Some((limit, Overflow::DropOld)) = system.config.max_mailbox {
+            self.drop_old(limit);
+        }
+    }
+
+    /// Drops the oldest messages beyond a limit. A selective receive begins anew.
+    #[cold]
+    fn drop_old(&mut self, limit: u32) {
+        if self.mailbox.len() <= limit as usize {
+            return;
+        }
+        if let Some(bonds) = &mut self.bonds {
+            bonds.cursor = Cursor::default();
+        }
+        let pool = &self.worker().pool;
+        while self.mailbox.len() > limit as usize {
+            self.mailbox.receive(pool, drop);
+            self.received();
+        }
+    }
+
+    /// A message has left the mailbox: there is room for another.
+    #[inline(always)]
+    pub(crate) fn received(&self) {
+        let system = self.system();
+        if system.config.max_mailbox.is_some()
+            && let Some(slot) = system.table.slot(self.pid)
+        {
+            // Messages of hosts' own making may not be counted.
+            let one_less = |queued: u32| queued.checked_sub(1);
+            let _ = slot.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         }
     }
 
     fn arrive(&mut self, mut node: Node) {
         let Some(signal) = node.take_signal() else { return self.mailbox.push(node) };
         let (killed, system) = (Value::atom(known::killed), self.system());
+        let content = node.value();
         let bonds = self.bonds.get_or_insert_default();
         match *signal {
             Signal::Link(from) => drop(bonds.links.insert(from)),
             Signal::Unlink(from) => drop(bonds.links.remove(&from)),
             Signal::Monitor(reference, by) => drop(bonds.watchers.insert((reference, by))),
             Signal::Demonitor(reference, by) => drop(bonds.watchers.remove(&(reference, by))),
-            Signal::Kill => bonds.exit = Some(super::mailbox::immediate(killed)),
+            Signal::Kill => bonds.exit = Some(super::mailbox::immediate(content)),
             Signal::Down(reference) => {
                 if bonds.monitors.remove(&reference).is_some() {
                     self.mailbox.push(node);
@@ -217,14 +254,47 @@ impl Worker {
             return self.send(to, Parcel::copy(message));
         }
         let Some(slot) = self.system.table.slot(to) else { return };
+        if self.system.config.max_mailbox.is_some() && !self.has_room(slot, to) {
+            return;
+        }
         if slot.outer.push(to.generation, message, Space::new(), None, &self.pool) {
             self.tally.messages.set(self.tally.messages.get() + 1);
             self.wake_slot(slot, to);
         }
     }
 
+    /// Counts a message for a mailbox with a limit; false if there is no room for it.
+    #[cold]
+    fn has_room(&self, slot: &Slot, to: Pid) -> bool {
+        let Some((limit, overflow)) = self.system.config.max_mailbox else { return true };
+        if !slot.outer.is_open(to.generation) || slot.is_host() {
+            return true;
+        }
+        let full = slot.queued.fetch_add(1, Ordering::Relaxed) >= limit;
+        if !full || overflow == Overflow::DropOld {
+            return true;
+        }
+        slot.queued.fetch_sub(1, Ordering::Relaxed);
+        if overflow == Overflow::Kill {
+            self.kill(to, known::mailbox_full);
+        }
+        false
+    }
+
+    /// Ends a process, whatever it does about exits.
+    pub(crate) fn kill(&self, to: Pid, reason: Atom) {
+        let content = super::mailbox::immediate(Value::atom(reason));
+        self.deliver(to, content, Some(Signal::Kill));
+    }
+
     /// Sends a message that is copied already.
     pub(crate) fn send(&self, to: Pid, message: Parcel) {
+        if self.system.config.max_mailbox.is_some() {
+            let Some(slot) = self.system.table.slot(to) else { return };
+            if !self.has_room(slot, to) {
+                return;
+            }
+        }
         if self.deliver(to, message, None) {
             self.tally.messages.set(self.tally.messages.get() + 1);
         }
@@ -353,7 +423,7 @@ impl Process {
         }
         let worker = self.worker();
         if untrapped {
-            worker.signal(to, Signal::Kill);
+            worker.kill(to, known::killed);
         } else {
             worker.deliver(to, exit_parcel(self.pid, reason), Some(Signal::Exit));
         }

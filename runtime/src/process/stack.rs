@@ -218,6 +218,12 @@ impl Stack {
         self.words.clear();
     }
 
+    /// Gives back all memory that is not in use.
+    pub fn shrink(&mut self) {
+        self.words.shrink_to_fit();
+        self.words.spare_capacity_mut().fill(std::mem::MaybeUninit::new(0));
+    }
+
     /// Gives back memory after deep recursion.
     pub fn trim(&mut self) {
         if self.words.capacity() > 4096 && self.words.len() * 8 < self.words.capacity() {

@@ -49,6 +49,8 @@ pub struct Slot {
     generation: AtomicU32,
     /// Another process has ended this one; its worker sees it before the next step.
     kill: AtomicBool,
+    /// Messages on their way or in the mailbox; counted only if mailboxes are limited.
+    pub(crate) queued: AtomicU32,
     /// There may be signals in the outer list. Set behind each push of one; the worker takes it back
     /// before it looks, at the start of a slice.
     signalled: AtomicBool,
@@ -73,6 +75,7 @@ impl Slot {
             state: AtomicU32::new(FREE),
             generation: AtomicU32::new(0),
             kill: AtomicBool::new(false),
+            queued: AtomicU32::new(0),
             signalled: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             named: AtomicBool::new(false),
@@ -143,6 +146,7 @@ impl Slot {
         for flag in [&self.kill, &self.signalled, &self.named, &self.watched] {
             flag.store(false, Ordering::Relaxed);
         }
+        self.queued.store(0, Ordering::Relaxed);
     }
 
     /// Does the process belong to the host?

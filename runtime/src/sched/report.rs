@@ -1,11 +1,13 @@
 //! Who waits for what, in words.
 
+use super::worker::Worker;
 use crate::process::stack::NATIVE_FRAME;
 use crate::process::{Process, Wait};
 use crate::program::{FuncId, NativeId, Program};
 use crate::system::System;
 use crate::value::Pid;
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 pub(super) fn wait_text(wait: &Wait) -> &'static str {
     match wait {
@@ -52,6 +54,34 @@ pub(crate) fn waiting(system: &System) -> Vec<String> {
         };
         let (number, place) = (process.number, place(&system.program, process));
         lines.push((number, format!("process {number} waits for {what}{place}")));
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// What the processes of a run are doing, a line each, by number; those that do not wait come last.
+pub(crate) fn processes(system: &Arc<System>) -> Vec<String> {
+    let worker = Worker::new(system.clone(), None, 0);
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for pid in system.table.pids() {
+        let name = system.table.names.of(pid);
+        let name = name.map_or_else(String::new, |name| format!(" ({})", system.atoms.text(name)));
+        let (status, details) = worker.inspect(pid, |process| {
+            let what = format!(
+                "process {}{name}: waits for {}{}; {} messages, {} bytes, {} reductions",
+                process.number,
+                wait_text(&process.wait),
+                place(&system.program, process),
+                process.mailbox.len(),
+                process.memory(),
+                process.reductions,
+            );
+            (process.number, what)
+        });
+        lines.push(match details {
+            Some(line) => line,
+            None => (u64::MAX, format!("process in slot {}{name}: {status}", pid.slot)),
+        });
     }
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect()

@@ -23,7 +23,7 @@ use crate::interp::{self, Leave};
 use crate::ops::call::Resumed;
 use crate::ops::{Cont, call};
 use crate::process::mailbox::Pool;
-use crate::process::signal;
+use crate::process::signal::{self, Bonds};
 use crate::process::stack::{NATIVE_FRAME, Stack};
 use crate::process::table::Slot;
 use crate::process::{Process, Safepoint, Wait};
@@ -416,7 +416,8 @@ impl Worker {
         if slot.killed() {
             return self.end_process(process, Ending::of(ExitReason::Killed));
         }
-        if slot.take_signalled() {
+        let overflows = |(limit, _)| slot.queued.load(Ordering::Relaxed) > limit;
+        if slot.take_signalled() || system.config.max_mailbox.is_some_and(overflows) {
             process.fetch();
             if let Some(ending) = self.asked_to_end(&mut process) {
                 return self.end_process(process, ending);
@@ -447,6 +448,10 @@ impl Worker {
             SliceEnd::Blocked => {
                 if let Some(ending) = self.asked_to_end(&mut process) {
                     return self.end_process(process, ending);
+                }
+                let hibernates = |bonds: &mut Box<Bonds>| std::mem::take(&mut bonds.hibernates);
+                if process.bonds.as_mut().is_some_and(hibernates) {
+                    process.hibernate();
                 }
                 system.trace(|| {
                     let what = super::report::wait_text(&process.wait);
