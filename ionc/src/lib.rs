@@ -8,6 +8,7 @@
 //! | [`engine`] | which engines there are |
 //! | [`output`] | standard output that survives closed pipes |
 //! | [`listing`] | functions in every step of their compilation |
+//! | [`standalone`] | programs that are appended to an executable |
 //! | [`stats`] | the numbers of a run |
 //! | [`failure`] | the one line and the exit status that a command fails with |
 //! | [`differential`] | programs under every engine and setting, compared |
@@ -37,4 +38,5 @@ pub mod packages;
 pub mod project;
 pub mod samples;
 pub mod soak;
+pub mod standalone;
 pub mod stats;

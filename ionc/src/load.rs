@@ -3,6 +3,7 @@
 //! Nothing is trusted: sizes are limited, and every error names the file as the user wrote it.
 
 use crate::failure::{Failure, io_text};
+use ion_jit::image::load::{ImageFile, appended, is_elf};
 use ion_runtime::bytecode::{ClassFile, assemble_class, assemble_package};
 use ion_runtime::ionpack::{Archive, Limits, Package};
 use std::fs::File;
@@ -24,6 +25,33 @@ pub fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
+/// A package, and its code if it was compiled ahead of time.
+pub struct Program {
+    /// The package.
+    pub package: Package,
+    /// The code.
+    pub image: Option<ImageFile>,
+}
+
+/// The program at `path`: a package as [`package`] takes it, or what `ionc aot` has made.
+pub fn program(path: &Path) -> Result<Program, Failure> {
+    let mut head = [0; 4];
+    let is_file = path.is_file();
+    let is_image = is_file
+        && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && is_elf(&head);
+    if !is_image {
+        return Ok(Program { package: package(path)?, image: None });
+    }
+    let at = |message: String| Failure::at(path.display(), message);
+    let image = match appended(path).map_err(at)? {
+        Some(image) => image,
+        None => ImageFile::open(path).map_err(at)?,
+    };
+    let package = package_from_bytes(image.package()).map_err(at)?;
+    Ok(Program { package, image: Some(image) })
+}
+
 /// The package at `path`; an Ion source (`.ion`) or project is compiled, an assembler text (`.ionasm`) assembled.
 pub fn package(path: &Path) -> Result<Package, Failure> {
     let at = |message: String| Failure::at(path.display(), message);
@@ -36,8 +64,13 @@ pub fn package(path: &Path) -> Result<Package, Failure> {
     if path.is_dir() && path.join(crate::project::MANIFEST).is_file() {
         return crate::project::open(path)?.package();
     }
-    let (file, regular) = open(path)?;
+    let (mut file, regular) = open(path)?;
     if regular {
+        let mut head = [0; 4];
+        if file.read_exact(&mut head).is_ok() && is_elf(&head) {
+            return program(path).map(|program| program.package);
+        }
+        file.rewind().map_err(|error| at(io_text(&error)))?;
         read_package(BufReader::new(file)).map_err(at)
     } else {
         read_package(Cursor::new(read_all(file, path)?)).map_err(at)

@@ -3,6 +3,7 @@
 use crate::engine;
 use crate::failure::Failure;
 use ion_ffi::dylib::load_libraries;
+use ion_jit::image::load::ImageFile;
 use ion_runtime::bytecode::verify::{Warning, WarningKind};
 use ion_runtime::bytecode::{VerifyError, verify_package};
 use ion_runtime::ionpack::Package;
@@ -10,10 +11,22 @@ use ion_runtime::natives::Registry;
 use ion_runtime::system::{Config, Engine};
 use ion_runtime::vm::{self, Linked, Outputs, Run};
 use std::io::Write;
+use std::sync::Arc;
 
 /// Verifies, links, compiles if the engine needs it, and runs.
 pub fn run(
     package: &Package,
+    config: Config,
+    outputs: Outputs,
+    args: &[String],
+) -> Result<Run, Failure> {
+    run_with_image(package, None, config, outputs, args)
+}
+
+/// As [`run`], with code that was compiled ahead of time, where that suits the settings.
+pub fn run_with_image(
+    package: &Package,
+    image: Option<&ImageFile>,
     config: Config,
     outputs: Outputs,
     args: &[String],
@@ -28,7 +41,17 @@ pub fn run(
         }
     }
     let linked = link_with(package, &registry)?;
-    run_linked(&linked, config, outputs, args)
+    let interpreted = config.engine == Engine::Interp;
+    let Some(image) = image.filter(|image| !interpreted && image.suits(&config)) else {
+        return run_linked(&linked, config, outputs, args);
+    };
+    let aot = image.attach(&linked).map_err(Failure::new)?;
+    let config = Config { engine: Engine::Jit, ..config };
+    vm::run(&linked, config, Some(Arc::new(aot)), outputs, args).map_err(start_failure)
+}
+
+fn start_failure(error: std::io::Error) -> Failure {
+    Failure::new(format!("cannot start the machine: {error}"))
 }
 
 /// Verifies and links a package with the standard library.
@@ -63,8 +86,7 @@ pub fn run_linked(
         config.engine = Engine::Interp;
         None
     });
-    vm::run(linked, config, compiler, outputs, args)
-        .map_err(|error| Failure::new(format!("cannot start the machine: {error}")))
+    vm::run(linked, config, compiler, outputs, args).map_err(start_failure)
 }
 
 /// The first error, and how many more there are.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use ionc::cli::{
-    self, asm, build, check, dis, explore, fmt, info, natives, new, run, samples, test, verify,
+    self, aot, asm, build, check, dis, explore, fmt, info, natives, new, run, samples, test, verify,
 };
 use ionc::failure::exit_code;
 use std::process::ExitCode;
@@ -35,6 +35,7 @@ enum Command {
     Info(info::Args),
     Dis(dis::Args),
     Asm(asm::Args),
+    Aot(aot::Args),
     Verify(verify::Args),
     Explore(explore::Args),
     Samples(samples::Args),
@@ -42,6 +43,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = ionc::standalone::main() {
+        return code;
+    }
     let result = cli::parse::<Cli>().and_then(|cli| match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(&args),
         Command::Dis(args) => dis::run(&args),
         Command::Asm(args) => asm::run(&args),
+        Command::Aot(args) => aot::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Samples(args) => samples::run(&args),

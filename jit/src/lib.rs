@@ -14,6 +14,7 @@ pub mod driver;
 pub mod dump;
 pub mod forms;
 pub mod guess;
+pub mod image;
 pub mod induction;
 pub mod infer;
 pub mod inline;

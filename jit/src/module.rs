@@ -14,7 +14,7 @@ use crate::induction;
 use crate::inline::{self, Limits};
 use crate::ir;
 use crate::kinds::{Callee, Facts, Kinds, Magic};
-use crate::lower::{self, Linker};
+use crate::lower::{self, Linker, Place};
 use crate::origins::{self, Hints};
 use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::points::Mode;
@@ -28,7 +28,7 @@ use cranelift_module::{FuncId as ClifFuncId, Linkage, Module, ModuleError};
 use ion_runtime::atom::AtomTable;
 use ion_runtime::helpers::Helper;
 use ion_runtime::link::Template;
-use ion_runtime::natives::NativeBody;
+use ion_runtime::natives::{Fast, NativeBody};
 use ion_runtime::object::Kind;
 use ion_runtime::object::shape::ShapeTable;
 use ion_runtime::program::{Bytecode, Code, FuncId, NativeId, Program};
@@ -140,7 +140,8 @@ pub enum Piece {
 }
 
 impl Piece {
-    fn name(self) -> String {
+    /// Its symbol.
+    pub fn name(self) -> String {
         match self {
             Piece::Entry(func) => format!("ion_entry_{}", func.0),
             Piece::List(func) => format!("ion_list_{}", func.0),
@@ -172,7 +173,6 @@ pub struct ProgramCompiler {
     /// Analysed entry forms before inlining; an error text for functions that are not compiled.
     entries: Vec<Option<Result<Entry, String>>>,
     limits: Limits,
-    fixed_literals: bool,
     declared: FxHashMap<Piece, ClifFuncId>,
     /// Declared pieces that are still to be defined.
     open: Vec<Piece>,
@@ -203,17 +203,9 @@ impl From<ModuleError> for CompileError {
 }
 
 impl ProgramCompiler {
-    /// Analyses a program. `trace`: the code reports every instruction. `fixed_literals`: addresses of
-    /// literals may be written into the code. `open`: the host hands in values, and may call any function
+    /// Analyses a program. `trace`: the code reports every instruction. `open`: the host hands in values, and may call any function
     /// with anything.
-    pub fn new(
-        linked: &Linked,
-        mode: Mode,
-        limits: Limits,
-        trace: bool,
-        fixed_literals: bool,
-        open: bool,
-    ) -> Self {
+    pub fn new(linked: &Linked, mode: Mode, limits: Limits, trace: bool, open: bool) -> Self {
         let (program, shapes) = (linked.program.clone(), linked.shapes.clone());
         let sources: Vec<Option<Source<'_>>> = program
             .functions
@@ -276,7 +268,6 @@ impl ProgramCompiler {
             facts,
             entries,
             limits,
-            fixed_literals,
             declared: FxHashMap::default(),
             open: Vec::new(),
             context: Context::new(),
@@ -291,6 +282,31 @@ impl ProgramCompiler {
     /// The program.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
+    }
+
+    /// Parameters of a bytecode function, and whether `this` comes before them.
+    pub fn params(&self, func: FuncId) -> (usize, bool) {
+        params_of(&self.program, func)
+    }
+
+    /// The shapes.
+    pub fn shapes(&self) -> &ShapeTable {
+        &self.shapes
+    }
+
+    /// Shapes that objects with a property of this name probably have.
+    pub fn guesses_of(&self, key: Atom) -> &[Guess] {
+        self.guesses.of(key)
+    }
+
+    /// Functions that objects probably have under this name.
+    pub fn methods_of(&self, key: Atom) -> &[FuncId] {
+        self.guesses.methods(key)
+    }
+
+    /// May objects have a `__setattr__`?
+    pub fn has_setattr(&self) -> bool {
+        self.magic.contains(Magic::named("__setattr__"))
     }
 
     fn body(&self, func: FuncId) -> Option<&Bytecode> {
@@ -350,7 +366,8 @@ impl ProgramCompiler {
         Ok(defined)
     }
 
-    fn signature(&self, isa: &dyn TargetIsa, piece: Piece) -> Signature {
+    /// How a piece is called.
+    pub fn signature(&self, isa: &dyn TargetIsa, piece: Piece) -> Signature {
         match piece {
             Piece::Entry(func) => {
                 let (params, takes_this) = params_of(&self.program, func);
@@ -398,7 +415,6 @@ impl ProgramCompiler {
             atoms: &self.atoms,
             program: &self.program,
             facts: &facts,
-            fixed: self.fixed_literals,
         };
         let checked = !self.unchecked.contains(&func);
         let mut limits = self.limits;
@@ -475,7 +491,7 @@ impl ProgramCompiler {
             let program = self.program.clone();
             let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
             let mut linker = ModuleLinker { compiler: self, module, error: None };
-            linker.write(&mut builder, &program, piece, ssa.as_ref());
+            lower_piece(&mut builder, &program, piece, ssa.as_ref(), &mut linker);
             let error = linker.error.take();
             builder.finalize(isa_config);
             error.map_or(Ok(()), Err)
@@ -521,7 +537,7 @@ impl ProgramCompiler {
         let program = self.program.clone();
         let mut builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
         let mut linker = ModuleLinker { compiler: self, module, error: None };
-        linker.write(&mut builder, &program, piece, Some(&ssa));
+        lower_piece(&mut builder, &program, piece, Some(&ssa), &mut linker);
         let error = linker.error.take();
         builder.finalize(config);
         error.map_or(Ok(()), Err)?;
@@ -577,6 +593,40 @@ fn params_of(program: &Program, func: FuncId) -> (usize, bool) {
     }
 }
 
+/// The address of a library function of numbers.
+pub fn fast_address(program: &Program, native: NativeId) -> Option<u64> {
+    Some(match program.native(native).def.as_ref()?.fast? {
+        Fast::F1(function) => function as *const () as u64,
+        Fast::F2(function) => function as *const () as u64,
+    })
+}
+
+/// Writes the code of a piece. `ssa`: of a function that has code of its own.
+pub fn lower_piece(
+    builder: &mut FunctionBuilder<'_>,
+    program: &Program,
+    piece: Piece,
+    ssa: Option<&ir::Function>,
+    linker: &mut dyn Linker,
+) {
+    match piece {
+        Piece::Enter => lower::lower_enter(builder),
+        Piece::Cold(helper) => lower::lower_cold_stub(builder, linker.isa(), helper),
+        Piece::List(func) => {
+            let (params, takes_this) = params_of(program, func);
+            let entry = linker.entry(builder.func, func);
+            lower::lower_list_entry(builder, entry, params, takes_this);
+        }
+        Piece::Entry(func) | Piece::Resume(func) | Piece::Unchecked(func) => match ssa {
+            Some(ssa) => lower::lower(builder, ssa, program, linker),
+            None => {
+                let (_, takes_this) = params_of(program, func);
+                lower::lower_missing(builder, linker.isa(), func, takes_this);
+            }
+        },
+    }
+}
+
 struct ModuleLinker<'a> {
     compiler: &'a mut ProgramCompiler,
     module: &'a mut dyn Module,
@@ -584,31 +634,6 @@ struct ModuleLinker<'a> {
 }
 
 impl ModuleLinker<'_> {
-    fn write(
-        &mut self,
-        builder: &mut FunctionBuilder<'_>,
-        program: &Program,
-        piece: Piece,
-        ssa: Option<&ir::Function>,
-    ) {
-        match piece {
-            Piece::Enter => lower::lower_enter(builder),
-            Piece::Cold(helper) => lower::lower_cold_stub(builder, self.module.isa(), helper),
-            Piece::List(func) => {
-                let (params, takes_this) = params_of(program, func);
-                let entry = self.entry(builder.func, func);
-                lower::lower_list_entry(builder, entry, params, takes_this);
-            }
-            Piece::Entry(func) | Piece::Resume(func) | Piece::Unchecked(func) => match ssa {
-                Some(ssa) => lower::lower(builder, ssa, program, self),
-                None => {
-                    let (_, takes_this) = params_of(program, func);
-                    lower::lower_missing(builder, self.module.isa(), func, takes_this);
-                }
-            },
-        }
-    }
-
     fn reference(&mut self, function: &mut Function, piece: Piece) -> FuncRef {
         match self.compiler.declare(self.module, piece) {
             Ok(id) => self.module.declare_func_in_func(id, function),
@@ -638,8 +663,12 @@ impl Linker for ModuleLinker<'_> {
         params_of(&self.compiler.program, callee)
     }
 
-    fn literals_are_fixed(&self) -> bool {
-        self.compiler.fixed_literals
+    fn literal(&self, value: Value) -> Place {
+        Place::Fixed(value.to_bits())
+    }
+
+    fn fast(&self, native: NativeId) -> Option<Place> {
+        fast_address(&self.compiler.program, native).map(Place::Fixed)
     }
 
     fn shapes(&self) -> &ShapeTable {
@@ -654,14 +683,11 @@ impl Linker for ModuleLinker<'_> {
         self.compiler.guesses.methods(key)
     }
 
-    fn cell(&mut self) -> Option<u64> {
-        if !self.compiler.fixed_literals {
-            return None;
-        }
+    fn cell(&mut self, _: FuncId, _: u32) -> Place {
         let cell = Box::new(AtomicU64::new(0));
         let address = &raw const *cell as u64;
         self.compiler.cells.push(cell);
-        Some(address)
+        Place::Fixed(address)
     }
 
     fn has_setattr(&self) -> bool {

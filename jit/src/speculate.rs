@@ -36,8 +36,6 @@ pub struct Oracle<'a> {
     pub program: &'a Program,
     /// Facts.
     pub facts: &'a dyn Facts,
-    /// May addresses be written into the code?
-    pub fixed: bool,
 }
 
 /// Can nobody see whether the instruction has run once or twice, or not at all?
@@ -573,7 +571,7 @@ pub fn natives(function: &mut Function, oracle: &Oracle<'_>) {
                     inst.exit = exit;
                     inst.after = None;
                 }
-                (Some(Fast::F1(_)), [_]) | (Some(Fast::F2(_)), [_, _]) if oracle.fixed => {
+                (Some(Fast::F1(_)), [_]) | (Some(Fast::F2(_)), [_, _]) => {
                     inst.op = Op::CallFast { native, args };
                     inst.after = None;
                 }

@@ -2,6 +2,7 @@
 
 use crate::heap::{Heap, Space};
 use crate::process::Process;
+use crate::sched::worker::Worker;
 use std::mem::offset_of;
 
 /// Reductions left (i64), from the process.
@@ -27,3 +28,5 @@ const _: () = assert!(PROCESS_FUEL == 0, "the reduction counter is the first wor
 
 /// The helper table is the first field of the worker.
 pub const WORKER_HELPERS: usize = 0;
+/// Pointer to the table that the loader of compiled code has filled, from the worker.
+pub const WORKER_TABLE: usize = offset_of!(Worker, table);

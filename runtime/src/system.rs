@@ -40,6 +40,8 @@ pub enum Engine {
     Jit,
     /// The interpreter, and compiled code for what is hot.
     Tiered,
+    /// Code that was compiled into a file and loaded from it (testing).
+    Aot,
     /// Compiled code and the interpreter in turns, slice by slice (testing).
     Mixed,
 }

@@ -3,7 +3,7 @@
 use crate::process::Process;
 use crate::program::FuncId;
 use crate::value::Value;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// How compiled code left.
 pub const STATUS_RETURNED: u64 = 0;
@@ -36,6 +36,11 @@ pub trait Compiler: Send + Sync {
     /// A check in compiled code of `function` has failed. Returns whether [`Compiler::resume_entry`]
     /// now gives other code.
     fn exited(&self, function: FuncId) -> bool;
+
+    /// Words that the code looks up: addresses of literals and of library functions, method caches.
+    fn table(&self) -> &[AtomicU64] {
+        &[]
+    }
 
     /// Why nothing is compiled any more, once.
     fn warning(&self) -> Option<String>;

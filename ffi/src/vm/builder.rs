@@ -184,7 +184,7 @@ fn compiler(
     match config.engine {
         Engine::Interp => Ok(None),
         Engine::Tiered => Ok(Some(Arc::new(ion_jit::Tiered::new(linked, config)))),
-        Engine::Jit | Engine::Mixed => match ion_jit::Jit::new(linked, config) {
+        Engine::Jit | Engine::Mixed | Engine::Aot => match ion_jit::Jit::new(linked, config) {
             Ok(jit) => Ok(Some(Arc::new(jit))),
             Err(error) => Err(VmError::Compile(error.to_string())),
         },
@@ -199,7 +199,7 @@ fn compiler(
     match config.engine {
         Engine::Interp => Ok(None),
         Engine::Tiered => Ok(None),
-        Engine::Jit | Engine::Mixed => {
+        Engine::Jit | Engine::Mixed | Engine::Aot => {
             Err(VmError::Compile("this host was built without the compiler".to_owned()))
         }
     }

@@ -1,5 +1,6 @@
 //! The subcommands, one per file: arguments, then one function that does it.
 
+pub mod aot;
 pub mod asm;
 pub mod build;
 pub mod check;

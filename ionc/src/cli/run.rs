@@ -22,8 +22,10 @@ Examples:
   ionc run app.ion
   ionc run actors.ionpack
   ionc run --print-result --max-heap 64m job.ionpack input.txt
+  ionc run actors.so
   ionc run --timeslice 3 --preempt instruction preemption.ionpack
 
+What 'ionc aot' has made holds machine code: run such files only from people you trust.
 Standard output carries what the program prints and nothing else.
 Exit status: 0 if the main process returned; 1 if it crashed, was killed or waits for ever, or if
 the package cannot be run; 2 for wrong usage.";
@@ -203,6 +205,7 @@ fn any_seed() -> u64 {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let started = std::time::Instant::now();
     let program = program_args(&args.args)?;
+<<<<<<< HEAD
     let mut package = load::package(&args.pack)?;
     if !args.packages.is_empty() {
         crate::packages::add(&mut package, &args.packages)?;
@@ -215,6 +218,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let run = machine::run(&package, config, outputs, &program).map_err(within)?;
     let reported = signals::interrupted(&control, &run)
         .and_then(|()| report(&run, args.print_result, &line).map_err(within));
+=======
+    let loaded = load::program(&args.pack)?;
+    let (outputs, line) = output::standard();
+    let within = |failure: Failure| failure.within(args.pack.display());
+    let (package, image) = (&loaded.package, loaded.image.as_ref());
+    let run = machine::run_with_image(package, image, args.config()?, outputs, &program)
+        .map_err(within)?;
+    let reported = report(&run, args.print_result, &line).map_err(within);
+>>>>>>> 28ffed2 (aot: shared objects, relocatable objects and stand-alone executables from packages; images in the differential suites)
     if let Some(form) = args.stats {
         let text = stats::text(&run, form == StatsForm::Json, started.elapsed());
         let _ = std::io::stderr().write_all(text.as_bytes());

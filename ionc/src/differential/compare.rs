@@ -38,6 +38,7 @@ impl fmt::Display for Setting {
             Engine::Jit => "jit",
             Engine::Tiered => "tiered",
             Engine::Mixed => "mixed",
+            Engine::Aot => "aot",
         };
         let preempt = match self.preempt {
             Preempt::Safepoint => "safepoint",
@@ -180,7 +181,8 @@ impl Summary {
 pub fn compare(package: &Package, groups: &[Group], bounds: Bounds) -> Result<Summary, Failure> {
     let linked = machine::link(package)
         .map_err(|failure| Failure { kind: Kind::Invalid, text: failure.lines.join("; ") })?;
-    let mut case = Case { linked, bounds, compilers: [None, None], summary: Summary::default() };
+    let mut case =
+        Case { linked, bounds, compilers: [None, None, None, None], summary: Summary::default() };
     let mut first: Option<(Setting, Observed)> = None;
     let mut worst = Summary::default();
     for group in groups {
@@ -208,7 +210,7 @@ struct Case {
     linked: Linked,
     bounds: Bounds,
     /// For each mode, made when it is first needed.
-    compilers: [Option<Arc<dyn Compiler>>; 2],
+    compilers: [Option<Arc<dyn Compiler>>; 4],
     summary: Summary,
 }
 
@@ -217,7 +219,7 @@ impl Case {
     fn group(&mut self, (preempt, timeslice): Group) -> Result<(Setting, Observed), Failure> {
         let mut first: Option<(Setting, Observed)> = None;
         let mut memory = false;
-        for engine in [Engine::Interp, Engine::Jit] {
+        for engine in crate::engine::ENGINES.iter().copied() {
             for stress in [false, true] {
                 let setting = Setting { engine, preempt, timeslice, stress };
                 let seen = self.run(setting)?;
@@ -281,7 +283,9 @@ impl Case {
         if config.engine == Engine::Interp {
             return Ok(None);
         }
-        let place = &mut self.compilers[usize::from(config.preempt == Preempt::Instruction)];
+        let step = usize::from(config.preempt == Preempt::Instruction);
+        let ahead = usize::from(config.engine == Engine::Aot);
+        let place = &mut self.compilers[step + 2 * ahead];
         if place.is_none() {
             *place = engine::compiler(&self.linked, config)?;
         }

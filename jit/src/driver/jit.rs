@@ -61,7 +61,8 @@ pub fn mode_of(config: &Config) -> Mode {
 }
 
 /// Settings of the code generator that both drivers share.
-pub fn flags() -> Result<settings::Flags, CompileError> {
+/// `unwind`: with information for debuggers.
+pub fn flags(unwind: bool) -> Result<settings::Flags, CompileError> {
     let mut builder = settings::builder();
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
     for (name, value) in [
@@ -70,7 +71,7 @@ pub fn flags() -> Result<settings::Flags, CompileError> {
         // Tail calls on x86-64 need it, and profilers like it.
         ("preserve_frame_pointers", "true"),
         ("enable_verifier", verify),
-        ("unwind_info", "false"),
+        ("unwind_info", if unwind { "true" } else { "false" }),
         ("is_pic", "false"),
         // Stacks are sized for the deepest chain of calls; see `lower/control.rs`.
         ("enable_probestack", "false"),
@@ -102,7 +103,7 @@ impl Jit {
         let text = |error: &dyn std::fmt::Display| CompileError(error.to_string());
         let isa = cranelift_native::builder()
             .map_err(|error| text(&error))?
-            .finish(flags()?)
+            .finish(flags(false)?)
             .map_err(|error| text(&error))?;
         let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
         let memory = ArenaMemoryProvider::new_with_size(CODE_SPACE)
@@ -111,7 +112,7 @@ impl Jit {
         let mut module = JITModule::new(builder);
         let mode = mode_of(config);
         let mut compiler =
-            ProgramCompiler::new(linked, mode, Limits::default(), config.debug, true, config.open);
+            ProgramCompiler::new(linked, mode, Limits::default(), config.debug, config.open);
         compiler.define_all(&mut module, Piece::Enter)?;
         let enter = compiler.declare(&mut module, Piece::Enter)?;
         module.finalize_definitions()?;

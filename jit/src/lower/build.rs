@@ -1,7 +1,7 @@
 //! Making objects, arrays and closures: by bumping the allocation pointer where the size is known and
 //! small, else by the runtime.
 
-use super::{Lower, TRUSTED};
+use super::{Lower, Place, TRUSTED};
 use crate::ir::{InstId, ValueId};
 use crate::kinds::{Kinds, Repr};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -128,7 +128,8 @@ impl<'a> Lower<'a, '_> {
             words.push(match source {
                 Source::Reg(_) => Word::Value(*values.next()?),
                 Source::Const(Template::Value(value))
-                    if !value.is_pointer() || self.linker.literals_are_fixed() =>
+                    if !value.is_pointer()
+                        || matches!(self.linker.literal(*value), Place::Fixed(_)) =>
                 {
                     Word::Constant(value.to_bits())
                 }

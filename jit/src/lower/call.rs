@@ -8,7 +8,6 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
-use ion_runtime::natives::Fast;
 use ion_runtime::program::{FuncId, NativeId};
 use ion_runtime::value::bits;
 use rustc_hash::FxHashMap;
@@ -170,15 +169,10 @@ impl Lower<'_, '_> {
 
     /// Calls a function of numbers at its address.
     pub(super) fn call_fast(&mut self, id: InstId, native: NativeId, args: &[ValueId]) {
-        let fast = self.program.native(native).def.as_ref().and_then(|def| def.fast);
-        let address = match fast {
-            Some(Fast::F1(function)) => function as *const () as u64,
-            Some(Fast::F2(function)) => function as *const () as u64,
-            None => return,
-        };
+        let Some(place) = self.linker.fast(native) else { return };
         let signature = abi::of_numbers(args.len(), self.linker.isa());
         let signature = self.b.import_signature(signature);
-        let address = self.word(address);
+        let address = self.word_at(place);
         let args: Vec<Value> = args.iter().map(|&arg| self.float(arg)).collect();
         let call = self.b.ins().call_indirect(signature, address, &args);
         let result = self.b.inst_results(call)[0];

@@ -36,8 +36,8 @@ use ion_runtime::heap::offset;
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 use ion_runtime::object::shape::ShapeTable;
-use ion_runtime::program::{FuncId, Program};
-use ion_runtime::value::{Atom, bits};
+use ion_runtime::program::{FuncId, NativeId, Program};
+use ion_runtime::value::{Atom, Value as IonValue, bits};
 use rustc_hash::FxHashMap;
 
 /// Memory accesses of compiled code: addresses that are always good.
@@ -61,8 +61,8 @@ pub trait Linker {
     /// How many registers a bytecode function takes, and whether `this` comes before them.
     fn params(&self, callee: FuncId) -> (usize, bool);
 
-    /// The address of an immortal literal may be written into the code.
-    fn literals_are_fixed(&self) -> bool;
+    /// Where the code finds an immortal literal.
+    fn literal(&self, value: IonValue) -> Place;
 
     /// The shapes of the system.
     fn shapes(&self) -> &ShapeTable;
@@ -73,11 +73,23 @@ pub trait Linker {
     /// Functions that objects probably have under this name.
     fn methods(&self, key: Atom) -> &[FuncId];
 
-    /// The address of a new method cache, if addresses may be written into the code.
-    fn cell(&mut self) -> Option<u64>;
+    /// Where the code finds the address of a library function of numbers.
+    fn fast(&self, native: NativeId) -> Option<Place>;
+
+    /// Where the method cache for a GET_PROP is. An address is that of the cache, a slot is the cache.
+    fn cell(&mut self, func: FuncId, pc: u32) -> Place;
 
     /// May objects have a `__setattr__`?
     fn has_setattr(&self) -> bool;
+}
+
+/// Where compiled code finds a word that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is this: known when the code is made.
+    Fixed(u64),
+    /// In this word of the table that the loader fills, see [`ion_runtime::tier::Compiler::table`].
+    Slot(u32),
 }
 
 /// A function being lowered.
@@ -333,7 +345,32 @@ impl<'a> Lower<'a, '_> {
         self.word(u64::from(func.0) | u64::from(pc) << 32)
     }
 
+    /// The address of a word of the loader's table.
+    pub fn slot_address(&mut self, slot: u32) -> Value {
+        let process = self.process();
+        let worker = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
+        let table = self.b.ins().load(types::I64, TRUSTED, worker, layout::WORKER_TABLE as i32);
+        self.b.ins().iadd_imm_s(table, i64::from(slot) * 8)
+    }
+
+    /// The word in a place.
+    pub fn word_at(&mut self, place: Place) -> Value {
+        match place {
+            Place::Fixed(word) => self.word(word),
+            Place::Slot(slot) => {
+                let address = self.slot_address(slot);
+                self.b.ins().load(types::I64, TRUSTED, address, 0)
+            }
+        }
+    }
+
     fn constant(&mut self, constant: Constant, repr: Repr) -> Value {
+        if constant.value.is_pointer()
+            && let place @ Place::Slot(_) = self.linker.literal(constant.value)
+        {
+            let word = self.word_at(place);
+            return self.unbox_bits(word, repr);
+        }
         let word = constant.value.to_bits();
         match repr {
             Repr::F64 => self.b.ins().f64const(f64::from_bits(word)),

@@ -1,7 +1,7 @@
 //! Properties and elements: the shapes and kinds that are likely are done inline, everything else by
 //! the runtime, through a stub that clobbers nothing.
 
-use super::{Lower, TRUSTED};
+use super::{Lower, Place, TRUSTED};
 use crate::guess::Guess;
 use crate::ir::{InstId, ValueId};
 use crate::kinds::{Kinds, Repr};
@@ -135,7 +135,11 @@ impl Lower<'_, '_> {
         let join = self.b.create_block();
         let joined = self.b.append_block_param(join, super::clif_type(repr));
         let slow = self.b.create_block();
-        let cell = if self.methods.contains_key(&id) { self.linker.cell() } else { None };
+        let cell = self.methods.contains_key(&id).then(|| {
+            let inst = self.f.inst(id);
+            let func = self.f.frames[inst.frame.index()].func;
+            self.linker.cell(func, inst.pc)
+        });
         let fast = match self.atom_of(key) {
             Some(_) if cell.is_some() => cell.map(|cell| self.get_method(object, cell, repr, slow)),
             Some(known::length)
@@ -167,7 +171,7 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(slow);
         let args = [self.bits(object), self.bits(key), self.this_bits(this)];
         if let Some(cell) = cell {
-            let cell = self.word(cell);
+            let cell = self.cell_address(cell);
             self.call_cold(Helper::get_method, &[args[0], args[1], args[2], cell]);
             self.check_cold_status(id);
         } else if fast.is_some() {
@@ -184,10 +188,17 @@ impl Lower<'_, '_> {
         self.give(id, joined);
     }
 
+    fn cell_address(&mut self, cell: Place) -> Value {
+        match cell {
+            Place::Fixed(address) => self.word(address),
+            Place::Slot(slot) => self.slot_address(slot),
+        }
+    }
+
     /// Reads a property through a method cache, without binding it: an own property, or one of the
     /// prototype.
-    fn get_method(&mut self, object: ValueId, cell: u64, repr: Repr, slow: Block) -> Value {
-        let cell = self.word(cell);
+    fn get_method(&mut self, object: ValueId, cell: Place, repr: Repr, slow: Block) -> Value {
+        let cell = self.cell_address(cell);
         let word = self.b.ins().load(types::I64, TRUSTED, cell, 0);
         let address = self.address(object, slow);
         let found = self.b.ins().uload32(TRUSTED, address, 0);

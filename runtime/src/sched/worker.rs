@@ -34,7 +34,7 @@ use crate::value::{Pid, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why compiled code unwound, if it was not for want of reductions.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(crate) enum Unwound {
 #[repr(C)]
 pub struct Worker {
     helpers: HelperTable,
+    /// See [`crate::tier::Compiler::table`].
+    pub(crate) table: *const AtomicU64,
     pub(crate) system: Arc<System>,
     codes: Arc<Vec<CodeBlock>>,
     /// Its number; `None` if it runs no slices.
@@ -160,8 +162,10 @@ impl Worker {
         let stack_limit = (&raw const here as usize).saturating_sub(stack);
         let random = system.config.shuffle.map(|seed| RefCell::new(Random::new(seed)));
         let functions = system.program.functions.len();
+        let table = system.compiler.as_ref().map_or(&[][..], |compiler| compiler.table()).as_ptr();
         Worker {
             helpers: HELPERS,
+            table,
             codes: system.codes.clone(),
             limited: system.config.max_slices != u64::MAX,
             system,
@@ -525,6 +529,7 @@ impl Worker {
                     Engine::Jit
                 }
             }
+            Engine::Aot => Engine::Jit,
             engine => engine,
         };
         loop {

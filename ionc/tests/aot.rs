@@ -1,0 +1,151 @@
+//! `ionc aot` from outside: what it writes runs like the package, and what is wrong is refused in a line.
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+struct Done {
+    out: String,
+    err: String,
+    status: Option<i32>,
+}
+
+fn finish(mut command: Command, place: &TempDir) -> Done {
+    command.current_dir(place).timeout(Duration::from_secs(120));
+    let output = command.output().expect("the command runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Done { out: text(&output.stdout), err: text(&output.stderr), status: output.status.code() }
+}
+
+fn ionc(place: &TempDir, args: &[&str]) -> Done {
+    let mut command = Command::cargo_bin("ionc").expect("the command is built");
+    command.args(args);
+    finish(command, place)
+}
+
+fn example(name: &str) -> String {
+    workspace().join("examples").join(name).display().to_string()
+}
+
+fn compiled(place: &TempDir, args: &[&str]) {
+    let done = ionc(place, &[&["aot"], args].concat());
+    assert_eq!((done.err.as_str(), done.status), ("", Some(0)), "{args:?}: {}", done.out);
+}
+
+#[test]
+fn examples_run_as_their_packages_do() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = std::fs::read_dir(workspace().join("examples")).expect("there are examples");
+    let mut names: Vec<String> =
+        folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.ends_with(".ionasm"));
+    assert!(!names.is_empty());
+    for name in names {
+        let pack = example(&name);
+        compiled(&place, &["-o", "it.so", &pack]);
+        let expected =
+            ionc(&place, &["run", "--schedulers", "1", "--print-result", "--interp", &pack]);
+        let seen = ionc(&place, &["run", "--schedulers", "1", "--print-result", "it.so"]);
+        assert_eq!((seen.out, seen.status), (expected.out, expected.status), "{name}");
+    }
+}
+
+#[test]
+fn executables_run_alone_and_take_arguments() {
+    let place = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        place.path().join("args.ionasm"),
+        "function main (arity: 1) {
+            load_const r1, '__stdlib:PrintLn'
+            load_const r2, 0
+            get_prop r2, r0, r2
+            call r1, r1, [r2]
+            load_const r2, 'nothing'
+            call r2, r2, []
+            return r2
+        }",
+    )
+    .expect("writable");
+    compiled(&place, &["--exe", "-o", "alone", "args.ionasm"]);
+    let mut command = Command::new(place.path().join("alone"));
+    command.args(["first", "--second"]);
+    let done = finish(command, &place);
+    assert_eq!((done.out.as_str(), done.status), ("first\n", Some(1)));
+    assert!(done.err.contains("Main:main"), "{}", done.err);
+}
+
+#[test]
+fn the_same_package_gives_the_same_bytes() {
+    let place = tempfile::tempdir().expect("a folder");
+    let pack = example("actors.ionpack");
+    compiled(&place, &["-o", "a.so", &pack]);
+    compiled(&place, &["-o", "b.so", &pack]);
+    let read = |name: &str| std::fs::read(place.path().join(name)).expect("written");
+    assert!(read("a.so") == read("b.so"));
+    for target in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
+        compiled(&place, &["--emit", "obj", "--target", target, "-o", "it.o", &pack]);
+        assert!(read("it.o").starts_with(b"\x7fELF"));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| place.path().join(name);
+    let pack = example("actors.ionpack");
+    compiled(&place, &["-o", "good.so", &pack]);
+    let good = std::fs::read(path("good.so")).expect("written");
+    let refused = |bytes: &[u8], parts: &[&str]| {
+        std::fs::write(path("bad.so"), bytes).expect("writable");
+        for command in ["run", "info"] {
+            let done = ionc(&place, &[command, "bad.so"]);
+            assert_eq!(done.status, Some(1), "{parts:?}");
+            assert_eq!(done.err.lines().count(), 1, "{}", done.err);
+            assert!(done.err.starts_with("ionc: bad.so: "), "{}", done.err);
+            for part in parts {
+                assert!(done.err.contains(part), "{part:?} is not in {}", done.err);
+            }
+        }
+    };
+    for length in [5, 64, 500, 4000, good.len() / 2, good.len() - 1] {
+        refused(&good[..length], &["cut short or altered"]);
+    }
+    // Any byte of what counts: here one of each kind.
+    let find = |text: &[u8]| good.windows(text.len()).position(|part| part == text).expect("there");
+    for at in [find(b"PK\x03\x04") + 20, 0x10000 + 100] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        refused(&bytes, &["cut short or altered", "digest"]);
+    }
+    let mut bytes = good.clone();
+    let at = find(b"\"format\":1");
+    bytes[at + 9] = b'7';
+    refused(&bytes, &["format 7", "format 1", "compile it again"]);
+    compiled(&place, &["--target", "aarch64-unknown-linux-gnu", "-o", "foreign.so", &pack]);
+    let foreign = std::fs::read(path("foreign.so")).expect("written");
+    if cfg!(target_arch = "x86_64") {
+        refused(&foreign, &["aarch64-unknown-linux-gnu", "x86_64"]);
+    }
+    refused(b"\x7fELF and nothing else", &["cut short or altered"]);
+}
+
+#[test]
+fn wrong_usage_says_what_to_do() {
+    let place = tempfile::tempdir().expect("a folder");
+    let pack = example("actors.ionpack");
+    for (args, parts) in [
+        (vec!["--target", "nowhere", "-o", "x.so"], ["nowhere", "aarch64-unknown-linux-gnu"]),
+        (vec!["--target", "riscv64gc-unknown-linux-gnu", "-o", "x.so"], ["riscv64", "aarch64"]),
+        (vec!["--exe", "--target", "aarch64-unknown-linux-gnu"], ["executable", "--target"]),
+    ] {
+        let done = ionc(&place, &[&["aot"], &args[..], &[&pack]].concat());
+        assert!(matches!(done.status, Some(1 | 2)), "{args:?}");
+        assert!(parts.iter().all(|part| done.err.contains(part)), "{args:?}: {}", done.err);
+        assert_eq!(done.err.lines().count(), 1, "{}", done.err);
+    }
+}
