@@ -205,28 +205,21 @@ fn any_seed() -> u64 {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let started = std::time::Instant::now();
     let program = program_args(&args.args)?;
-<<<<<<< HEAD
-    let mut package = load::package(&args.pack)?;
+    let mut loaded = load::program(&args.pack)?;
     if !args.packages.is_empty() {
-        crate::packages::add(&mut package, &args.packages)?;
+        // The code is that of the package alone.
+        loaded.image = None;
+        crate::packages::add(&mut loaded.package, &args.packages)?;
     }
     let (outputs, line) = output::standard();
     let within = |failure: Failure| failure.within(args.pack.display());
     let control = Control::new();
     signals::watch(&control);
     let config = Config { control: Some(control.clone()), ..args.config()? };
-    let run = machine::run(&package, config, outputs, &program).map_err(within)?;
+    let (package, image) = (&loaded.package, loaded.image.as_ref());
+    let run = machine::run_with_image(package, image, config, outputs, &program).map_err(within)?;
     let reported = signals::interrupted(&control, &run)
         .and_then(|()| report(&run, args.print_result, &line).map_err(within));
-=======
-    let loaded = load::program(&args.pack)?;
-    let (outputs, line) = output::standard();
-    let within = |failure: Failure| failure.within(args.pack.display());
-    let (package, image) = (&loaded.package, loaded.image.as_ref());
-    let run = machine::run_with_image(package, image, args.config()?, outputs, &program)
-        .map_err(within)?;
-    let reported = report(&run, args.print_result, &line).map_err(within);
->>>>>>> 28ffed2 (aot: shared objects, relocatable objects and stand-alone executables from packages; images in the differential suites)
     if let Some(form) = args.stats {
         let text = stats::text(&run, form == StatsForm::Json, started.elapsed());
         let _ = std::io::stderr().write_all(text.as_bytes());
