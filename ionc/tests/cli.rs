@@ -494,6 +494,32 @@ fn permissions() {
     assert!(place.ok(&["info", "read.ionpack"]).contains("Needs:\n  - --allow-read=DIR\n"));
 }
 
+#[test]
+fn programs_read_lines() {
+    let place = Place::new();
+    place.write(
+        "lines.ionasm",
+        "function main {
+            load_const r0, '__stdlib:Io.readLine'
+            load_const r1, '__stdlib:Debug'
+        again:
+            call r2, r0, []
+            call r3, r1, [r2]
+            jump_if_true r2, again
+            return r2
+        }",
+    );
+    for engine in ["--interp", "--jit"] {
+        let mut command = Command::cargo_bin("ionc").expect("the command is built");
+        command.current_dir(&place.0).args(["run", engine, "lines.ionasm"]);
+        let done = command.write_stdin("one\r\ntwo\nä").timeout(Duration::from_secs(60)).assert();
+        done.success().stdout(
+            "[DEBUG] String: \"one\"\n[DEBUG] String: \"two\"\n[DEBUG] String: \"ä\"\n\
+             [DEBUG] Undefined: undefined\n",
+        );
+    }
+}
+
 /// The command with its standard output connected to a pipe that is closed at once.
 fn with_closed_output(place: &Place, args: &[&str]) -> (Option<i32>, String) {
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("ionc"))
