@@ -199,6 +199,7 @@ pub(crate) fn system(
         shapes: linked.shapes.clone(),
         table: Default::default(),
         later: Default::default(),
+        priorities: Default::default(),
         hosts: Default::default(),
         hub: Hub::new(workers, open),
         blocking: Default::default(),

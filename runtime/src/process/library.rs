@@ -13,6 +13,7 @@ use crate::ops::actor;
 use crate::sched::worker::Alarm;
 use crate::system::Later;
 use crate::value::{Atom, Pid, Value};
+use std::sync::atomic::Ordering;
 
 type Result<T = Answer> = std::result::Result<T, NativeError>;
 
@@ -84,6 +85,9 @@ table! {
     /// Waits for a message, and keeps as little memory as possible meanwhile. The message stays in the
     /// mailbox.
     "Process.hibernate"(0) "() -> Unit" hibernate;
+    /// Sets the priority of the running process, `:low`, `:normal` or `:high`; gives the one before. Those of a
+    /// higher priority go first, but nobody starves: the others get every eighth slice at least.
+    "Process.priority"(1) "(Atom) -> Atom" priority;
     /// What is known about a process: an array of pairs `(:status, :waiting)`, `(:name, …)`, `(:number, …)`,
     /// `(:messages, …)`, `(:memory, bytes)`, `(:reductions, …)`, `(:links, …)`, `(:monitors, …)`,
     /// `(:trapExit, …)`. Of others than the running process, everything behind the name only while they
@@ -214,6 +218,23 @@ fn hibernate(process: &mut Process, _: &[Value]) -> Result {
     }
     process.wait = Wait::No;
     done(Value::UNIT)
+}
+
+/// The names of priorities, by number.
+const PRIORITIES: [&str; 3] = ["normal", "high", "low"];
+
+fn priority(process: &mut Process, args: &[Value]) -> Result {
+    let system = process.system();
+    let text = args[0].as_atom().map(|atom| system.atoms.text(atom));
+    let number = PRIORITIES.iter().position(|name| Some(*name) == text);
+    let expected = || wrong(args, 0, "level", ":low, :normal or :high");
+    let number = number.ok_or_else(expected)? as u8;
+    let Some(slot) = system.table.slot(process.pid) else { return done(Value::UNDEFINED) };
+    let before = slot.priority.swap(number, Ordering::Relaxed);
+    if number != 0 {
+        system.priorities.store(true, Ordering::Relaxed);
+    }
+    done(Value::atom(system.atoms.intern(PRIORITIES[usize::from(before) % PRIORITIES.len()])))
 }
 
 fn link(process: &mut Process, args: &[Value]) -> Result {

@@ -26,6 +26,7 @@ use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, total_orde
 use crate::value::{Atom, Pid};
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU8;
 
 /// No process.
 pub const FREE: u32 = 0;
@@ -54,10 +55,10 @@ pub struct Slot {
     /// There may be signals in the outer list. Set behind each push of one; the worker takes it back
     /// before it looks, at the start of a slice.
     signalled: AtomicBool,
-    /// Somebody waits, or waited, for its end.
+    /// Somebody waits, or waited, for its end, or it has, or had, a name.
     watched: AtomicBool,
-    /// The process has, or had, a name.
-    named: AtomicBool,
+    /// Which queue it goes to, see [`crate::sched::worker`]; only the process itself writes it.
+    pub(crate) priority: AtomicU8,
     process: UnsafeCell<Option<Box<Process>>>,
 }
 
@@ -78,7 +79,7 @@ impl Slot {
             queued: AtomicU32::new(0),
             signalled: AtomicBool::new(false),
             watched: AtomicBool::new(false),
-            named: AtomicBool::new(false),
+            priority: AtomicU8::new(0),
             process: UnsafeCell::new(None),
         }
     }
@@ -143,10 +144,11 @@ impl Slot {
 
     /// Forgets what was asked of the last user.
     fn clear(&self) {
-        for flag in [&self.kill, &self.signalled, &self.named, &self.watched] {
+        for flag in [&self.kill, &self.signalled, &self.watched] {
             flag.store(false, Ordering::Relaxed);
         }
         self.queued.store(0, Ordering::Relaxed);
+        self.priority.store(0, Ordering::Relaxed);
     }
 
     /// Does the process belong to the host?
@@ -275,12 +277,12 @@ impl ProcessTable {
         // either it sees that, or this sees the flag.
         let late = slot.outer.close(pid.generation);
         let waiters = match slot.watched.load(Ordering::SeqCst) {
-            true => lock(&self.ends).waiters.remove(&pid).unwrap_or_default(),
+            true => {
+                self.names.forget(pid);
+                lock(&self.ends).waiters.remove(&pid).unwrap_or_default()
+            }
             false => Vec::new(),
         };
-        if slot.named.load(Ordering::SeqCst) {
-            self.names.forget(pid);
-        }
         slot.state.store(FREE, Ordering::Relaxed);
         // Generations have 20 bits, see `Pid`.
         slot.generation.store((pid.generation + 1) & 0xF_FFFF, Ordering::Release);
@@ -297,7 +299,7 @@ impl ProcessTable {
         }
         // SeqCst: pairs with `end`, which closes the mailbox and then looks at the flag: either it
         // sees the flag, or this sees that the mailbox is closed.
-        slot.named.store(true, Ordering::SeqCst);
+        slot.watched.store(true, Ordering::SeqCst);
         total_order();
         let alive = self.is_alive(pid);
         if !alive {

@@ -65,6 +65,10 @@ pub struct Worker {
     /// Calls and turns of loops by function, while it is interpreted.
     heat: Vec<Cell<u32>>,
     queue: RefCell<VecDeque<Pid>>,
+    /// Processes of high and of low priority.
+    others: RefCell<[VecDeque<Pid>; 2]>,
+    /// How often there was a choice between priorities.
+    choices: Cell<u32>,
     timers: RefCell<Wheel<Alarm>>,
     /// Work done so far: reductions, and [`SLICE_WORK`] for each slice.
     work: Cell<u64>,
@@ -110,6 +114,11 @@ const SHARE_AFTER: u64 = 8000;
 
 /// How often a worker without work looks again before it sleeps.
 const SPINS: u32 = 2000;
+
+/// The priority of a process that goes before those of normal priority, most of the time.
+pub(crate) const HIGH: u8 = 1;
+/// The priority of a process that goes behind them.
+pub(crate) const LOW: u8 = 2;
 
 /// Bits of a timer's key that the wheel gives; above is the number of the worker.
 const KEY_BITS: u32 = 54;
@@ -173,6 +182,8 @@ impl Worker {
             resume: RefCell::default(),
             heat: vec![Cell::new(0); functions],
             queue: RefCell::default(),
+            others: RefCell::default(),
+            choices: Cell::new(0),
             timers: RefCell::new(Wheel::new()),
             work: Cell::new(0),
             looked: Cell::new(0),
@@ -231,6 +242,14 @@ impl Worker {
     #[inline]
     pub(crate) fn enqueue(&self, pid: Pid) {
         match self.id {
+            Some(_) if self.system.priorities.load(Ordering::Relaxed) => {
+                let slot = self.system.table.slot(pid);
+                match slot.map_or(0, |slot| slot.priority.load(Ordering::Relaxed)) {
+                    HIGH => self.others.borrow_mut()[0].push_back(pid),
+                    LOW => self.others.borrow_mut()[1].push_back(pid),
+                    _ => self.queue.borrow_mut().push_back(pid),
+                }
+            }
             Some(_) => self.queue.borrow_mut().push_back(pid),
             None => self.system.hub.inject([pid]),
         }
@@ -295,6 +314,27 @@ impl Worker {
 
     /// The process to run next.
     fn pick(&self) -> Option<Pid> {
+        if self.system.priorities.load(Ordering::Relaxed) {
+            let choice = self.choices.get().wrapping_add(1);
+            self.choices.set(choice);
+            let mut others = self.others.borrow_mut();
+            let [high, low] = &mut *others;
+            let normal = || self.pick_normal();
+            // Nobody starves.
+            return match choice {
+                _ if choice.is_multiple_of(64) => {
+                    low.pop_front().or_else(normal).or_else(|| high.pop_front())
+                }
+                _ if choice.is_multiple_of(8) => {
+                    normal().or_else(|| low.pop_front()).or_else(|| high.pop_front())
+                }
+                _ => high.pop_front().or_else(normal).or_else(|| low.pop_front()),
+            };
+        }
+        self.pick_normal()
+    }
+
+    fn pick_normal(&self) -> Option<Pid> {
         let mut queue = self.queue.borrow_mut();
         if let Some(random) = &self.random
             && queue.len() > 1
@@ -312,7 +352,7 @@ impl Worker {
             return false;
         }
         if attention & hub::DEMAND == 0 {
-            self.queue.borrow_mut().extend(self.system.hub.take());
+            self.system.hub.take().into_iter().for_each(|pid| self.enqueue(pid));
             return true;
         }
         // What is injected is for the worker that has nothing to do; it was woken.
@@ -337,7 +377,8 @@ impl Worker {
     fn rest(&self) -> bool {
         self.flush();
         self.fire_timers();
-        if !self.queue.borrow().is_empty() {
+        let others = self.others.borrow().iter().any(|queue| !queue.is_empty());
+        if others || !self.queue.borrow().is_empty() {
             return true;
         }
         let look = self.timers.borrow().next_look();
@@ -356,7 +397,7 @@ impl Worker {
         };
         let id = self.id.unwrap_or_default();
         match self.system.hub.sleep(id, look, || self.now(), spin) {
-            Next::Run(pids) => self.queue.borrow_mut().extend(pids),
+            Next::Run(pids) => pids.into_iter().for_each(|pid| self.enqueue(pid)),
             Next::Timers(cancelled) => self.cancel_own(cancelled),
             Next::Stop => return false,
         }
