@@ -195,10 +195,9 @@ impl Pid {
     /// Waits for the end of the process; gives the reason. Raises TimeoutError after `timeout` seconds.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
-        let vm = self.vm()?;
-        let exit = patiently(py, timeout, |slice| vm.wait(self.pid, slice))?;
-        let exit = exit.ok_or_else(|| raise(py, VmError::Timeout))?;
-        from_term_in(py, &exit.reason, &self.vm)
+        // One monitor for all slices: the reason must not be lost between two.
+        let begun = self.vm()?.begin_wait(self.pid, None);
+        finish(py, &begun.map_err(|error| raise(py, error))?, &self.vm, timeout)
     }
 
     /// Ends the process, whether it traps exits or not.

@@ -140,9 +140,20 @@ fn note(term: Term) -> Note {
 pub struct Question {
     vm: Vm,
     pid: Pid,
-    is_call: bool,
+    kind: Waits,
     /// Nothing once there was an answer.
     waiting: Mutex<Option<Waiting>>,
+}
+
+/// What a [`Question`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// The answer to a message.
+    Answer,
+    /// What a call gives.
+    Result,
+    /// The end of a process.
+    End,
 }
 
 #[derive(Debug)]
@@ -171,8 +182,12 @@ impl Question {
         let answer = loop {
             let Some(parcel) = waiting.host.receive(left(until))? else { return Ok(None) };
             match note(Term::unpack(self.vm.0.machine.system(), &parcel)?) {
+                Note::Message(_) if self.kind == Waits::End => {}
                 Note::Message(message) => break Ok(Some(message)),
                 Note::Down { reference, reason } if reference == waiting.reference as f64 => {
+                    if self.kind == Waits::End {
+                        break Ok(Some(reason));
+                    }
                     let exit = self.vm.exit_of(self.pid, reason);
                     break Err(VmError::Exit(Box::new(exit)));
                 }
@@ -186,7 +201,9 @@ impl Question {
             }
         }
         match answer? {
-            Some(Term::Array(mut parts)) if self.is_call && parts.len() == 1 => Ok(parts.pop()),
+            Some(Term::Array(mut parts)) if self.kind == Waits::Result && parts.len() == 1 => {
+                Ok(parts.pop())
+            }
             answer => Ok(answer),
         }
     }
@@ -196,7 +213,7 @@ impl Drop for Question {
     fn drop(&mut self) {
         let waiting = self.waiting.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(waiting) = waiting.take()
-            && self.is_call
+            && self.kind == Waits::Result
         {
             waiting.host.kill(self.pid);
         }
@@ -348,7 +365,7 @@ impl Vm {
         let args = Term::Tuple(all).pack(system)?;
         let (pid, reference) = host.spawn(wrapper, &args, Bond::Monitor).map_err(VmError::Spawn)?;
         let waiting = Some(Waiting { host, reference, keep });
-        Ok(Question { vm: self.clone(), pid, is_call: true, waiting: Mutex::new(waiting) })
+        Ok(Question { vm: self.clone(), pid, kind: Waits::Result, waiting: Mutex::new(waiting) })
     }
 
     /// Sends `(:ask, from, message)` and waits for the answer: the next message to `from`.
@@ -390,7 +407,7 @@ impl Vm {
         let reference = host.monitor(pid);
         host.send(pid, parcel);
         let waiting = Some(Waiting { host, reference, keep });
-        Ok(Question { vm: self.clone(), pid, is_call: false, waiting: Mutex::new(waiting) })
+        Ok(Question { vm: self.clone(), pid, kind: Waits::Answer, waiting: Mutex::new(waiting) })
     }
 
     fn exit_of(&self, pid: Pid, reason: Term) -> Exit {
@@ -402,21 +419,18 @@ impl Vm {
 
     /// Waits for the end of a process. `None`: the time is over.
     pub fn wait(&self, pid: Pid, timeout: Option<Duration>) -> Result<Option<Exit>, VmError> {
-        let host = self.host_process(None)?;
+        let reason = self.begin_wait(pid, None)?.answer(timeout)?;
+        Ok(reason.map(|reason| self.exit_of(pid, reason)))
+    }
+
+    /// Begins to wait for the end of a process; the answer is the reason. `ring` as for
+    /// [`Vm::host_process`].
+    pub fn begin_wait(&self, pid: Pid, ring: Option<Ring>) -> Result<Question, VmError> {
+        let keep = ring.is_none();
+        let host = self.host_process(ring)?;
         let reference = host.monitor(pid);
-        let until = until(timeout);
-        let exit = loop {
-            let Some(parcel) = host.receive(left(until))? else { break None };
-            if let Note::Down { reference: of, reason, .. } =
-                note(Term::unpack(self.0.machine.system(), &parcel)?)
-                && of == reference as f64
-            {
-                break Some(self.exit_of(pid, reason));
-            }
-        };
-        host.demonitor(reference);
-        self.give_back(host);
-        Ok(exit)
+        let waiting = Some(Waiting { host, reference, keep });
+        Ok(Question { vm: self.clone(), pid, kind: Waits::End, waiting: Mutex::new(waiting) })
     }
 
     /// Ends a process, whether it traps exits or not.
