@@ -196,6 +196,14 @@ def test_messages(vm):
     assert len({echo, vm.pid, vm.pid}) == 2
 
 
+def test_waiting_for_an_end_keeps_the_reason(vm):
+    echo = vm.spawn("Echo:echo")
+    with pytest.raises(TimeoutError):
+        echo.wait(0.01)
+    threading.Timer(0.2, lambda: echo.exit((Atom("because"), 1))).start()
+    assert echo.wait(20) == (Atom("because"), 1)
+
+
 def test_batches(vm):
     counter = vm.spawn("count")
     assert counter.send_many((None, None, False) for _ in range(1000))
