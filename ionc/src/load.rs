@@ -41,7 +41,7 @@ pub fn program(path: &Path) -> Result<Program, Failure> {
         && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
         && is_elf(&head);
     if !is_image {
-        return Ok(Program { package: package(path)?, image: None });
+        return Ok(Program { package: package_to_run(path)?, image: None });
     }
     let at = |message: String| Failure::at(path.display(), message);
     let image = match appended(path).map_err(at)? {
@@ -52,6 +52,15 @@ pub fn program(path: &Path) -> Result<Program, Failure> {
     Ok(Program { package, image: Some(image) })
 }
 
+/// The package at `path`, as [`package`], which is going to be run: an Ion source must have a function
+/// to start with.
+pub fn package_to_run(path: &Path) -> Result<Package, Failure> {
+    if has_extension(path, crate::compile::ION) {
+        return crate::compile::package_of_file(path, true);
+    }
+    package(path)
+}
+
 /// The package at `path`; an Ion source (`.ion`) or project is compiled, an assembler text (`.ionasm`) assembled.
 pub fn package(path: &Path) -> Result<Package, Failure> {
     let at = |message: String| Failure::at(path.display(), message);
@@ -59,7 +68,7 @@ pub fn package(path: &Path) -> Result<Package, Failure> {
         return assemble_package(&text(path)?).map_err(|error| asm_failure(path, error));
     }
     if has_extension(path, crate::compile::ION) {
-        return crate::compile::package_of_file(path, true);
+        return crate::compile::package_of_file(path, false);
     }
     if path.is_dir() && path.join(crate::project::MANIFEST).is_file() {
         return crate::project::open(path)?.package();

@@ -254,3 +254,16 @@ fn formatting_in_place() {
     folder.write("a.ion", "function main( {");
     folder.fails(&["fmt", "a.ion"], "has errors; see 'ionc check a.ion'");
 }
+
+#[test]
+fn sources_without_main_can_be_looked_at() {
+    let folder = Folder::new();
+    folder.write(
+        "Utils.ion",
+        "function double(n) { return 2 * n; }\nfunction half(n) { return n / 2; }\n",
+    );
+    assert!(folder.ionc(&["dis", "Utils.ion", "Utils:half"]).1.contains("DIV"));
+    folder.fails(&["run", "Utils.ion"], "there is no function `main`");
+    folder.write("wait.ion", "function main() {\n    receive();\n}\n");
+    folder.fails(&["run", "wait.ion"], "waits for a message at wait:main (wait.ion:2:5)");
+}

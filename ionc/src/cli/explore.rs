@@ -98,7 +98,7 @@ impl Finding {
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let words = program_args(&args.args)?;
-    let package = load::package(&args.pack)?;
+    let package = load::package_to_run(&args.pack)?;
     let linked = machine::link(&package).map_err(|failure| failure.within(args.pack.display()))?;
     let try_seed = |seed: u64| -> Result<Outcome, Failure> {
         let (outputs, out, err) = Outputs::captured();

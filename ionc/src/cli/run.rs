@@ -235,7 +235,7 @@ pub fn run_file(
     args: &[OsString],
 ) -> Result<(), Failure> {
     let args = program_args(args)?;
-    let package = load::package(path)?;
+    let package = load::package_to_run(path)?;
     run_package(&package, config, print_result, &args)
         .map_err(|failure| failure.within(path.display()))
 }

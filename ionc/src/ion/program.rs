@@ -226,7 +226,9 @@ fn package<'s>(
     if let (None, Some(source)) = (&manifest.main_class, sources.first()) {
         manifest.main_class = Some(source.class.clone());
     }
-    if manifest.entry_point.is_none() && options.needs_main {
+    let is_main = |name: &String| name == "main";
+    let has_main = program.functions.first().is_some_and(|names| names.iter().any(is_main));
+    if manifest.entry_point.is_none() && has_main {
         manifest.entry_point = Some("main".to_owned());
     }
     let mut package = Package::new(manifest);

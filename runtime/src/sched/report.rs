@@ -20,14 +20,18 @@ pub(super) fn wait_text(wait: &Wait) -> &'static str {
     }
 }
 
-/// Where a process is: ` at FUNCTION, instruction N`, with the library function that it is in.
+/// Where a process is: ` at FUNCTION (FILE:LINE:COLUMN)` or ` at FUNCTION, instruction N`, with the library function that it is in.
 fn place(program: &Program, process: &Process) -> String {
     let mut native = String::new();
     for header in process.stack.headers() {
         if header.function & NATIVE_FRAME == 0 {
-            let name = program.function(FuncId(header.function)).qualified_name();
+            let function = program.function(FuncId(header.function));
+            let name = function.qualified_name();
             let pc = header.pc.saturating_sub(u32::from(!native.is_empty()));
-            return format!(" at {name}, instruction {pc}{native}");
+            return match function.place(pc) {
+                Some(place) => format!(" at {name} ({place}){native}"),
+                None => format!(" at {name}, instruction {pc}{native}"),
+            };
         }
         let id = NativeId(header.function & !NATIVE_FRAME);
         native = format!(" in {}", program.native(id).name);
