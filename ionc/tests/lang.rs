@@ -188,7 +188,11 @@ fn program(path: &Path) -> Vec<String> {
 
 fn engines_agree(package: &Package, expected: &Expected, setting: Setting) -> Result<(), String> {
     let mut first: Option<Ran> = None;
-    for engine in ENGINES {
+    // Images run the code that the compiler makes in memory: two settings show that they are loaded right.
+    let covered = |engine: &&Engine| {
+        **engine != Engine::Aot || !setting.stress && matches!(setting.timeslice, 3 | 2000)
+    };
+    for engine in ENGINES.iter().filter(covered) {
         let setting = Setting { engine: *engine, ..setting };
         let at = |error: String| format!("{setting}): {error}");
         let ran =
