@@ -9,7 +9,7 @@
 //! FORWARD and the new address.
 
 use super::space::{self, SharedText, Space};
-use super::{Heap, header, offset, read_value, read_word, tag, values, write_value, write_word};
+use super::{Heap, header, offset, read_value, read_word, tag, write_value, write_word};
 use crate::object::{dict, string};
 use crate::value::Value;
 
@@ -270,7 +270,7 @@ impl Heap {
             assert!(kind != tag::FORWARD, "a live object must not be forwarded");
             assert!(head.tag & tag::MARK == 0, "marks are cleared after a collection");
             if kind == tag::STRING {
-                let bytes = values(object, 0, 0).as_ptr().cast::<u8>().wrapping_add(8);
+                let bytes = object.cast_const().wrapping_add(offset::STRING_BYTES);
                 // SAFETY: the contract of live pointers, checked as far as it can be.
                 let bytes = unsafe { std::slice::from_raw_parts(bytes, head.aux as usize) };
                 assert!(std::str::from_utf8(bytes).is_ok(), "strings are UTF-8");
