@@ -149,3 +149,29 @@ fn wrong_usage_says_what_to_do() {
         assert_eq!(done.err.lines().count(), 1, "{}", done.err);
     }
 }
+
+#[test]
+fn hosts_load_what_was_compiled_for_them() {
+    let place = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        place.path().join("sum.ionasm"),
+        "function main {
+            load_const r0, 1
+            return r0
+        }
+        function sum (arity: 2) {
+            add r0, r0, r1
+            return r0
+        }",
+    )
+    .expect("writable");
+    compiled(&place, &["-o", "closed.so", "sum.ionasm"]);
+    let refused = ion_ffi::VmBuilder::default().load_path(place.path().join("closed.so"));
+    let Err(error) = refused else { panic!("it was not compiled for hosts") };
+    let error = error.to_string();
+    assert!(error.contains("--open") || error.contains("compile it again"), "{error}");
+    compiled(&place, &["--open", "-o", "open.so", "sum.ionasm"]);
+    let vm = ion_ffi::VmBuilder::default().load_path(place.path().join("open.so")).expect("loads");
+    let sum = vm.call("Main:sum", [20.0.into(), 22.0.into()]).expect("returns");
+    assert_eq!(sum, ion_ffi::Term::from(42.0));
+}

@@ -118,9 +118,14 @@ impl VmBuilder {
         self
     }
 
-    /// Starts a machine for the package in a file.
+    /// Starts a machine for the package in a file, or for a shared object that `ionc aot --open` has made
+    /// of one. Loading machine code means trusting it.
     pub fn load_path(self, path: impl AsRef<Path>) -> Result<Vm, VmError> {
-        let bytes = std::fs::read(path).map_err(VmError::Io)?;
+        let bytes = std::fs::read(&path).map_err(VmError::Io)?;
+        #[cfg(feature = "jit")]
+        if ion_jit::image::load::is_elf(&bytes) {
+            return self.load_image(path.as_ref());
+        }
         self.load_bytes(&bytes)
     }
 
@@ -135,13 +140,35 @@ impl VmBuilder {
         self.load(package)
     }
 
+    #[cfg(feature = "jit")]
+    fn load_image(self, path: &Path) -> Result<Vm, VmError> {
+        let image = ion_jit::image::load::ImageFile::open(path).map_err(VmError::Image)?;
+        let package = Package::from_bytes(image.package())?;
+        self.start(package, |linked, config| {
+            if !image.suits(config) {
+                let text = "the file was compiled without --open, or for other settings";
+                return Err(VmError::Image(format!("{text}; compile it again")));
+            }
+            let aot = image.attach(linked).map_err(VmError::Image)?;
+            config.engine = Engine::Jit;
+            Ok(Some(Arc::new(aot)))
+        })
+    }
+
     /// Starts a machine for a package.
-    pub fn load(self, mut package: Package) -> Result<Vm, VmError> {
-        if package.class(HOST_CLASS).is_none() {
-            let functions = host_functions().to_vec();
-            let file = bytecode::ClassFile { variant: bytecode::Variant::Multi, functions };
-            package.classes.push(Class { name: HOST_CLASS.to_owned(), file });
-        }
+    pub fn load(self, package: Package) -> Result<Vm, VmError> {
+        self.start(package, |linked, config| compiler(linked, config))
+    }
+
+    fn start(
+        self,
+        package: Package,
+        compiler: impl FnOnce(
+            &Linked,
+            &mut Config,
+        ) -> Result<Option<Arc<dyn ion_runtime::tier::Compiler>>, VmError>,
+    ) -> Result<Vm, VmError> {
+        let package = for_hosts(package);
         let mut config = self.config;
         config.open = true;
         let crashes = Arc::new(Crashes::default());
@@ -168,12 +195,22 @@ impl VmBuilder {
             }
             keep.add(pid, crash.clone());
         }));
-        let compiler = compiler(&linked, &config)?;
+        let compiler = compiler(&linked, &mut config)?;
         let machine = Machine::start(&linked, config, compiler, outputs).map_err(VmError::Io)?;
         let host = machine.host_process(self.ring).map_err(VmError::Spawn)?;
         let inner = Inner { idle: Mutex::default(), host, machine, crashes, out, err };
         Ok(Vm(Arc::new(inner)))
     }
+}
+
+/// The package with the functions that hosts need in every program.
+pub fn for_hosts(mut package: Package) -> Package {
+    if package.class(HOST_CLASS).is_none() {
+        let functions = host_functions().to_vec();
+        let file = bytecode::ClassFile { variant: bytecode::Variant::Multi, functions };
+        package.classes.push(Class { name: HOST_CLASS.to_owned(), file });
+    }
+    package
 }
 
 #[cfg(feature = "jit")]

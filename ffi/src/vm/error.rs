@@ -22,6 +22,8 @@ pub enum VmError {
     Text(String),
     /// The program cannot be compiled.
     Compile(String),
+    /// A file that `ionc aot` has made cannot be used.
+    Image(String),
     /// A value cannot cross the border.
     Term(TermError),
     /// A process cannot be started.
@@ -43,7 +45,7 @@ impl fmt::Display for VmError {
             VmError::Io(error) => error.fmt(f),
             VmError::Invalid(first, 0) => first.fmt(f),
             VmError::Invalid(first, more) => write!(f, "{first} (and {more} more)"),
-            VmError::Text(error) => f.write_str(error),
+            VmError::Text(error) | VmError::Image(error) => f.write_str(error),
             VmError::Compile(error) => write!(f, "cannot compile: {error}"),
             VmError::Term(error) => error.fmt(f),
             VmError::Spawn(trap) => trap.fmt(f),

@@ -46,7 +46,7 @@ mod builder;
 mod error;
 
 use crate::term::{Term, find_function};
-pub use builder::VmBuilder;
+pub use builder::{VmBuilder, for_hosts};
 pub use error::{Exit, VmError};
 use ion_runtime::error::Crash;
 use ion_runtime::host::{Bond, HostProcess, Machine, Ring};

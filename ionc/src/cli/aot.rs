@@ -73,7 +73,10 @@ enum Cpu {
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let within = |failure: Failure| failure.within(args.pack.display());
-    let package = load::package_to_run(&args.pack)?;
+    let mut package = load::package_to_run(&args.pack)?;
+    if args.open {
+        package = ion_ffi::vm::for_hosts(package);
+    }
     let linked = machine::link(&package).map_err(within)?;
     let config = Config { open: args.open, ..Config::default() };
     let target = Target { triple: args.target.clone(), native_cpu: args.cpu == Cpu::Native };

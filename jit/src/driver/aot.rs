@@ -298,6 +298,9 @@ fn compile_piece(
     })
 }
 
+/// The pieces of a function, or why there are none.
+type Compiled = Result<Vec<Code>, CompileError>;
+
 /// The pieces that belong to no function.
 fn compile_fixed(
     compiler: &ProgramCompiler,
@@ -342,7 +345,7 @@ fn compile_functions(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<Vec<Code>>, CompileError> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Vec<Mutex<Option<Result<Vec<Code>, CompileError>>>> =
+    let results: Vec<Mutex<Option<Compiled>>> =
         functions.iter().map(|_| Mutex::new(None)).collect();
     let work = || {
         loop {
@@ -366,7 +369,7 @@ fn compile_functions(
             work();
         }
     });
-    let take = |result: Mutex<Option<Result<Vec<Code>, CompileError>>>| {
+    let take = |result: Mutex<Option<Compiled>>| {
         let result = result.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         result.unwrap_or_else(|| Err(CompileError("a thread that compiles has failed".into())))
     };

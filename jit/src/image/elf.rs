@@ -89,8 +89,7 @@ pub fn shared_object(image: &Image) -> Result<Vec<u8>, CompileError> {
     let eh_frame = eh_frame(image, frame_at)?;
     let mut buffer = Vec::new();
     let mut writer = Writer::new(Endianness::Little, true, &mut buffer);
-    let (read, code) =
-        (u64::from(elf::SHF_ALLOC.0), u64::from(elf::SHF_ALLOC.0 | elf::SHF_EXECINSTR.0));
+    let (read, code) = (elf::SHF_ALLOC.0, elf::SHF_ALLOC.0 | elf::SHF_EXECINSTR.0);
     let data: Vec<Part<'_>> = SECTIONS
         .iter()
         .zip(&contents)
