@@ -35,6 +35,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits for a program of so many instructions: the larger it is, the less of it is hot, so the
+    /// less may each function grow.
+    pub fn for_program(self, instructions: usize) -> Limits {
+        const SMALL_PROGRAM: usize = 20_000;
+        let part = self.growth * SMALL_PROGRAM / instructions.max(SMALL_PROGRAM);
+        Limits { growth: part.max(self.growth / 8), ..self }
+    }
+}
+
 /// Inlines calls in `function`, and takes what that adds off `limits.growth`. `body` gives a callee's entry form as it is before inlining, or
 /// `None` if it is not to be inlined. Returns how many calls were inlined; if any, [`refine`] should
 /// follow.

@@ -127,8 +127,9 @@ fn executable(image: &[u8]) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::new(format!("cannot find this program's own file: {error}")))?;
     let stub = own.with_file_name("ion-stub");
     let runtime = if stub.is_file() { stub } else { own };
-    let mut bytes = std::fs::read(&runtime)
+    let bytes = std::fs::read(&runtime)
         .map_err(|error| Failure::at(runtime.display(), format!("cannot read: {error}")))?;
+    let mut bytes = elf::strip(&bytes).map_err(|error| Failure::at(runtime.display(), error))?;
     bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
     let start = bytes.len() as u64;
     bytes.extend_from_slice(image);

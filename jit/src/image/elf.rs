@@ -285,6 +285,31 @@ pub fn object(image: &Image) -> Result<Vec<u8>, CompileError> {
     file.write().map_err(failed)
 }
 
+/// An executable without what is not needed to run it: symbols and debug information.
+pub fn strip(executable: &[u8]) -> Result<Vec<u8>, CompileError> {
+    use object::read::elf::{ElfFile64, ProgramHeader as _};
+    let broken = || CompileError("this program's own file is no ELF executable".into());
+    let file = ElfFile64::<Endianness>::parse(executable).map_err(|_| broken())?;
+    let segments = file.elf_program_headers().iter();
+    let ends = segments.map(|segment| {
+        let (start, size) = segment.file_range(Endianness::Little);
+        start.saturating_add(size)
+    });
+    // The sections' headers and what only they name come behind all segments.
+    let end = ends.max().filter(|&end| end <= executable.len() as u64).ok_or_else(broken)?;
+    let mut bytes = executable[..end as usize].to_vec();
+    for field in [SECTION_HEADERS..SECTION_HEADERS + 8, SECTION_COUNT..SECTION_COUNT + 4] {
+        bytes.get_mut(field).ok_or_else(broken)?.fill(0);
+    }
+    Ok(bytes)
+}
+
+/// Where an ELF header says where the headers of sections are.
+const SECTION_HEADERS: usize = 0x28;
+
+/// Where it says how many there are, and which one has their names.
+const SECTION_COUNT: usize = 0x3c;
+
 fn failed(error: impl std::fmt::Display) -> CompileError {
     CompileError(format!("the file cannot be written: {error}"))
 }
