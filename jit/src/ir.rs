@@ -664,6 +664,37 @@ impl Inst {
 }
 
 impl Op {
+    /// Does it only compute something, or make something new? It may be left out if nothing uses that, and
+    /// nobody sees whether it has run twice. Some others do so under conditions.
+    pub fn only_computes(&self) -> bool {
+        matches!(
+            self,
+            Op::LoadReg { .. }
+                | Op::LoadFresh { .. }
+                | Op::LoadSpecial(_)
+                | Op::Truth { .. }
+                | Op::Not { .. }
+                | Op::And { .. }
+                | Op::Or { .. }
+                | Op::NewObject { .. }
+                | Op::NewArray { .. }
+                | Op::Capture { .. }
+                | Op::MakeClosure { .. }
+                | Op::HasMethod { .. }
+                | Op::LoadCapture { .. }
+                | Op::LoadBound { .. }
+                | Op::LoadSlot { .. }
+                | Op::RowLength { .. }
+                | Op::LoadElement { .. }
+                | Op::Sqrt { .. }
+                | Op::AsNumber { .. }
+                | Op::WholeNumber { .. }
+                | Op::AddIndex { .. }
+                | Op::Divide { .. }
+                | Op::CallFast { .. }
+        )
+    }
+
     /// Calls `visit` for each operand, in order.
     pub fn visit(&self, mut visit: impl FnMut(ValueId)) {
         // The traversal is written once, for `map`; operands are few.

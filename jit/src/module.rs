@@ -212,8 +212,7 @@ impl ProgramCompiler {
             .iter()
             .map(|function| Some(Source { trace, ..function.bytecode()?.into() }))
             .collect();
-        let instructions: usize =
-            sources.iter().flatten().map(|source| source.instrs.len()).sum();
+        let instructions: usize = sources.iter().flatten().map(|source| source.instrs.len()).sum();
         let limits = limits.for_program(instructions);
         let objects_are_own = !open && !natives_make_objects(&program);
         let magic = match !objects_are_own {

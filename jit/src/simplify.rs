@@ -317,29 +317,7 @@ fn specialise_term(
 /// May the instruction be dropped if nothing uses what it gives?
 fn is_removable(function: &Function, inst: &Inst) -> bool {
     match inst.op {
-        Op::LoadReg { .. }
-        | Op::LoadFresh { .. }
-        | Op::LoadSpecial(_)
-        | Op::Truth { .. }
-        | Op::Not { .. }
-        | Op::And { .. }
-        | Op::Or { .. }
-        | Op::NewObject { .. }
-        | Op::NewArray { .. }
-        | Op::Capture { .. }
-        | Op::MakeClosure { .. }
-        | Op::HasMethod { .. }
-        | Op::LoadCapture { .. }
-        | Op::LoadBound { .. }
-        | Op::LoadSlot { .. }
-        | Op::RowLength { .. }
-        | Op::LoadElement { .. }
-        | Op::Sqrt { .. }
-        | Op::AsNumber { .. }
-        | Op::WholeNumber { .. }
-        | Op::AddIndex { .. }
-        | Op::Divide { .. }
-        | Op::CallFast { .. } => true,
+        _ if inst.op.only_computes() => true,
         // A repeated string may be longer than the memory limit.
         Op::Arith { .. } => {
             let kinds = inst.result.map_or(Kinds::ANY, |value| function.kinds(value));
@@ -351,27 +329,7 @@ fn is_removable(function: &Function, inst: &Inst) -> bool {
             inst.after.is_none() && !kinds::may_have_properties(function.kinds(object))
         }
         Op::SetProp { object, .. } => !kinds::set_prop_may_act(function.kinds(object)),
-        Op::CallValue { .. }
-        | Op::CallKnown { .. }
-        | Op::CallNative { .. }
-        | Op::Spawn { .. }
-        | Op::Send { .. }
-        | Op::Receive
-        | Op::ReceiveWithTimeout { .. }
-        | Op::Link { .. }
-        | Op::Select { .. }
-        | Op::Yield { .. }
-        | Op::Safepoint { .. }
-        | Op::Charge { .. }
-        | Op::Trace
-        | Op::LoopHead
-        | Op::CheckShape { .. }
-        | Op::AssumeShape { .. }
-        | Op::CheckMethod { .. }
-        | Op::CheckClosure { .. }
-        | Op::StoreSlot { .. }
-        | Op::CheckRow { .. }
-        | Op::StoreElement { .. } => false,
+        _ => false,
     }
 }
 

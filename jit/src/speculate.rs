@@ -41,37 +41,14 @@ pub struct Oracle<'a> {
 /// Can nobody see whether the instruction has run once or twice, or not at all?
 fn is_pure(inst: &Inst) -> bool {
     match inst.op {
-        Op::LoadReg { .. }
-        | Op::LoadFresh { .. }
-        | Op::LoadSpecial(_)
-        | Op::Truth { .. }
-        | Op::Not { .. }
-        | Op::And { .. }
-        | Op::Or { .. }
-        | Op::NewObject { .. }
-        | Op::NewArray { .. }
-        | Op::Capture { .. }
-        | Op::MakeClosure { .. }
-        | Op::LoopHead
+        Op::LoopHead
         | Op::CheckShape { .. }
         | Op::AssumeShape { .. }
         | Op::CheckMethod { .. }
-        | Op::HasMethod { .. }
         | Op::CheckClosure { .. }
-        | Op::LoadCapture { .. }
-        | Op::LoadBound { .. }
-        | Op::LoadSlot { .. }
-        | Op::CheckRow { .. }
-        | Op::RowLength { .. }
-        | Op::LoadElement { .. }
-        | Op::Sqrt { .. }
-        | Op::AsNumber { .. }
-        | Op::WholeNumber { .. }
-        | Op::AddIndex { .. }
-        | Op::Divide { .. }
-        | Op::CallFast { .. } => true,
+        | Op::CheckRow { .. } => true,
         Op::Arith { .. } | Op::Compare { .. } | Op::GetProp { .. } => inst.after.is_none(),
-        _ => false,
+        _ => inst.op.only_computes(),
     }
 }
 
