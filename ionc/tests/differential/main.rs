@@ -57,6 +57,6 @@ fn a_package_alone_is_compared() {
     std::fs::write(&path, "function main {\n load_const r0, 1\n return r0\n}\n").expect("written");
     let output =
         Command::new(env!("CARGO_BIN_EXE_ion-diff")).arg(&path).output().expect("it starts");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "48 runs agree\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "96 runs agree\n");
     assert!(output.status.success());
 }

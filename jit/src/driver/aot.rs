@@ -393,14 +393,11 @@ fn lay_out(
         text.resize(text.len().next_multiple_of(code.align as usize), padding(isa));
         let start = text.len() as u32;
         starts.insert(number_of(code.piece), start);
+        let name_of = |func: FuncId| symbol_name(&linked.program.function(func).qualified_name());
         let name = match code.piece {
-            Piece::Entry(func) => linked.program.function(func).qualified_name(),
-            Piece::List(func) => {
-                format!("{}$list", linked.program.function(func).qualified_name())
-            }
-            Piece::Resume(func) | Piece::Unchecked(func) => {
-                format!("{}$resume", linked.program.function(func).qualified_name())
-            }
+            Piece::Entry(func) => name_of(func),
+            Piece::List(func) => format!("{}$list", name_of(func)),
+            Piece::Resume(func) | Piece::Unchecked(func) => format!("{}$resume", name_of(func)),
             Piece::Cold(_) | Piece::Enter => code.piece.name(),
         };
         symbols.push(Symbol { name, start, size: code.bytes.len() as u32 });
@@ -438,6 +435,11 @@ fn lay_out(
     }
     let cie = isa.create_systemv_cie();
     Ok(Image { meta, text, entries, symbols, lines, unwind, cie, package: Vec::new() })
+}
+
+/// A function's name as a symbol: those of packages may hold anything, even the end of a text in C.
+fn symbol_name(name: &str) -> String {
+    name.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
 }
 
 /// Branches of aarch64 reach so far.
