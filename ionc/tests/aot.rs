@@ -151,6 +151,14 @@ fn wrong_usage_says_what_to_do() {
 }
 
 #[test]
+fn code_for_this_processor_runs_on_it() {
+    let place = tempfile::tempdir().expect("a folder");
+    compiled(&place, &["--cpu", "native", "-o", "it.so", &example("actors.ionpack")]);
+    let done = ionc(&place, &["run", "it.so"]);
+    assert_eq!(done.status, Some(0), "{}", done.err);
+}
+
+#[test]
 fn hosts_load_what_was_compiled_for_them() {
     let place = tempfile::tempdir().expect("a folder");
     std::fs::write(

@@ -296,6 +296,8 @@ fn has_feature(name: &str) -> bool {
         "has_avx512f" "avx512f"
         "has_avx512vl" "avx512vl"
         "has_avx512vbmi" "avx512vbmi"
+        "has_avx512vnni" "avx512vnni"
+        "has_avx_vnni" "avxvnni"
     }
 }
 
