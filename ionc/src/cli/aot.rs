@@ -19,7 +19,8 @@ Examples:
   ionc aot --emit obj --target aarch64-unknown-linux-gnu -o actors.o actors.ionpack
 
 The file carries the package, which is verified each time it is loaded; the machine code beside it is
-not: run such files only from people you trust. No linker is needed.";
+not: run such files only from people you trust. No linker is needed. An executable may read and write
+whatever whoever starts it may; it needs the C library of the system, and is small if 'ion-stub' is beside ionc.";
 
 /// Compile a package ahead of time
 #[derive(clap::Args, Debug)]
