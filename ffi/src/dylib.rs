@@ -360,7 +360,8 @@ unsafe extern "C" fn make_number(_: *mut Call<'_, '_>, number: f64) -> u64 {
 unsafe extern "C" fn make_atom(call: *mut Call<'_, '_>, text: *const c_char, length: usize) -> u64 {
     // SAFETY: see `inside` and the header.
     let (call, text) = unsafe { (inside(call), bytes(text, length)) };
-    Value::atom(call.cx.system.atoms.intern(&text)).to_bits()
+    let made = call.cx.atom(&text).map(Value::atom);
+    call.made(made)
 }
 
 impl Call<'_, '_> {

@@ -61,6 +61,8 @@ pub enum TermError {
     NoFunction(String),
     /// It does not fit into the memory that a process may have.
     OutOfMemory,
+    /// It would make more atoms than there may be.
+    TooManyAtoms,
 }
 
 impl fmt::Display for TermError {
@@ -72,6 +74,7 @@ impl fmt::Display for TermError {
             TermError::TooLarge => write!(f, "the value has more than {MAX_PARTS} parts"),
             TermError::NoFunction(name) => write!(f, "the program has no function '{name}'"),
             TermError::OutOfMemory => f.write_str("the value does not fit into a process's memory"),
+            TermError::TooManyAtoms => f.write_str("there are as many atoms as there may be"),
         }
     }
 }
@@ -225,13 +228,14 @@ fn build(term: &Term, system: &System, heap: &mut Heap, depth: usize) -> Result<
         return Err(TermError::TooDeep);
     }
     let out_of_memory = |OutOfMemory| TermError::OutOfMemory;
+    let atom = |text: &str| system.atoms.try_intern(text).map_err(|_| TermError::TooManyAtoms);
     Ok(match term {
         Term::Undefined => Value::UNDEFINED,
         Term::Unit => Value::UNIT,
         Term::Boolean(boolean) => Value::boolean(*boolean),
         Term::Number(number) => Value::number(*number),
         Term::Complex(re, im) => heap.new_complex(*re, *im).map_err(out_of_memory)?,
-        Term::Atom(text) => Value::atom(system.atoms.intern(text)),
+        Term::Atom(text) => Value::atom(atom(text)?),
         Term::String(text) => heap.new_string(text).map_err(out_of_memory)?,
         Term::Tuple(parts) => {
             let parts = all(parts, system, heap, depth)?;
@@ -245,7 +249,7 @@ fn build(term: &Term, system: &System, heap: &mut Heap, depth: usize) -> Result<
             let mut list = Vec::with_capacity(properties.len());
             for (key, value) in properties {
                 let property = ion_runtime::object::shape::Property {
-                    key: system.atoms.intern(key),
+                    key: atom(key)?,
                     access: ion_runtime::bytecode::Access::Public,
                 };
                 list.push((property, build(value, system, heap, depth + 1)?));

@@ -192,6 +192,59 @@ fn limits() {
 }
 
 #[test]
+fn reports_for_machines() {
+    let place = Place::new();
+    let program = "function worker(boss) { receive(); const f = 1; return f(); }
+function main() {
+    Process.register(:boss);
+    const child = Process.spawnLink(worker, self);
+    send(child, 1);
+    receive();
+}";
+    place.write("crash.ion", program);
+    let done = place.ionc(&["run", "--json", "crash.ion"]);
+    assert_eq!((done.out.as_str(), done.status), ("", Some(1)));
+    let lines: Vec<serde_json::Value> =
+        done.err.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let [crash, failed] = lines.as_slice() else { panic!("two lines: {}", done.err) };
+    assert_eq!((&crash["event"], &crash["process"]), (&"crash".into(), &2.into()));
+    let reason = crash["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("call of a value that is no function"), "{reason}");
+    assert_eq!(crash["links"], serde_json::json!([{ "process": 1, "name": "boss" }]));
+    assert_eq!(crash["trace"][0]["function"], "crash:worker");
+    assert_eq!(crash["trace"][0]["place"], "crash.ion:1:56");
+    assert_eq!(failed["event"], "failed");
+    place.write("wait.ion", "function main() { receive(); }");
+    let done = place.ionc(&["run", "--json", "wait.ion"]);
+    assert_eq!(done.status, Some(1));
+    let line: serde_json::Value = serde_json::from_str(&done.err).expect("one object");
+    assert_eq!(line["event"], "deadlock");
+    assert_eq!(line["waiting"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn limits_of_mailboxes_and_atoms() {
+    let place = Place::new();
+    let flood = "function main() {
+    for (let i = 0; i < 5; i++) send(self, Atom.from(`a${i}`));
+    let n = 0;
+    while (receive { _ => true, after 0 => false }) n++;
+    println(n);
+}";
+    place.write("flood.ion", flood);
+    for (limit, left) in [("100", "5"), ("3", "3"), ("3:drop-new", "3"), ("3:drop-old", "3")] {
+        assert_eq!(place.ok(&["run", "--max-mailbox", limit, "flood.ion"]).trim(), left);
+    }
+    place.fails(1, &["run", "--max-mailbox", "3:kill", "flood.ion"], &["mailboxFull"]);
+    let done = place.ionc(&["run", "--max-mailbox", "3:block", "flood.ion"]);
+    assert!(done.err.contains("send to itself with a full mailbox"), "{}", done.err);
+    let done = place.ionc(&["run", "--max-atoms", "3", "flood.ion"]);
+    assert!(done.err.contains("too many atoms: the limit is 3"), "{}", done.err);
+    place.fails(2, &["run", "--max-mailbox", "3:wait", "flood.ion"], &["block", "kill"]);
+    place.fails(2, &["run", "--max-mailbox", "0:block", "flood.ion"], &["1000"]);
+}
+
+#[test]
 fn traces_go_to_standard_error() {
     let place = Place::with_samples();
     let plain = place.ok(&["run", "actors.ionpack"]);

@@ -12,7 +12,8 @@
 //! | `// expect reductions: any` | the engines may notice the fault at different places |
 //! | `// args: a b` | program arguments |
 //! | `// max-heap: BYTES`, `// max-processes: N` | limits |
-//! | `// max-mailbox: N drop-new` (or `drop-old`, `kill`) | limit of mailboxes |
+//! | `// max-atoms: N` | limit |
+//! | `// max-mailbox: N drop-new` (or `drop-old`, `kill`, `block`) | limit of mailboxes |
 //! | `// least ms: N` | the run takes at least so long |
 //! | `// preempt: instruction`, `// timeslice: 3` | only under this setting |
 //! | `// schedulers: 1` | what happens depends on the order in which one worker runs processes |
@@ -46,6 +47,7 @@ struct Expected {
     args: Vec<String>,
     max_heap: Option<usize>,
     max_processes: Option<usize>,
+    max_atoms: Option<usize>,
     max_mailbox: Option<(u32, Overflow)>,
     least: Duration,
     preempt: Option<Preempt>,
@@ -59,13 +61,7 @@ struct Expected {
 
 fn mailbox(value: &str) -> Result<(u32, Overflow), String> {
     let (limit, what) = value.split_once(' ').ok_or("write a limit and what happens beyond")?;
-    let overflow = match what {
-        "drop-new" => Overflow::DropNew,
-        "drop-old" => Overflow::DropOld,
-        "kill" => Overflow::Kill,
-        _ => return Err(format!("not an overflow: {what}")),
-    };
-    Ok((limit.parse().map_err(|_| "not a limit")?, overflow))
+    Ok((limit.parse().map_err(|_| "not a limit")?, what.parse()?))
 }
 
 impl Expected {
@@ -86,6 +82,7 @@ impl Expected {
                 "args" => expected.args = value.split(' ').map(str::to_owned).collect(),
                 "max-heap" => expected.max_heap = Some(number()?),
                 "max-mailbox" => expected.max_mailbox = Some(mailbox(value)?),
+                "max-atoms" => expected.max_atoms = Some(number()?),
                 "max-processes" => expected.max_processes = Some(number()?),
                 "least ms" => expected.least = Duration::from_millis(number()? as u64),
                 "preempt" if value == "instruction" => {
@@ -111,6 +108,7 @@ impl Expected {
         Config {
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
+            max_atoms: self.max_atoms.unwrap_or(default.max_atoms),
             max_mailbox: self.max_mailbox,
             ..default
         }

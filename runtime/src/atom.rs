@@ -3,6 +3,7 @@
 use crate::append_vec::AppendVec;
 use crate::value::Atom;
 use rustc_hash::FxHashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
 /// What is known about an atom.
@@ -18,6 +19,15 @@ struct AtomInfo {
 pub struct AtomTable {
     by_text: RwLock<FxHashMap<Arc<str>, Atom>>,
     infos: AppendVec<AtomInfo>,
+    /// Most atoms that programs may make, see [`AtomTable::try_intern`].
+    limit: AtomicUsize,
+}
+
+/// There are as many atoms as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyAtoms {
+    /// The limit.
+    pub limit: usize,
 }
 
 macro_rules! well_known {
@@ -78,7 +88,11 @@ fn parse_index(text: &str) -> Option<u32> {
 impl AtomTable {
     /// A table that holds the well-known atoms.
     pub fn new() -> AtomTable {
-        let table = AtomTable { by_text: RwLock::default(), infos: AppendVec::new() };
+        let table = AtomTable {
+            by_text: RwLock::default(),
+            infos: AppendVec::new(),
+            limit: AtomicUsize::new(usize::MAX),
+        };
         for text in known::TEXTS {
             table.intern(text);
         }
@@ -90,7 +104,24 @@ impl AtomTable {
         self.by_text.read().unwrap_or_else(|e| e.into_inner()).get(text).copied()
     }
 
-    /// The atom with this text.
+    /// Sets how many atoms there may be when a running program makes more.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// The atom with this text, for what running programs make of their data.
+    ///
+    /// # Errors
+    /// If it would be one more than there may be.
+    pub fn try_intern(&self, text: &str) -> Result<Atom, TooManyAtoms> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if self.len() >= limit {
+            return self.find(text).ok_or(TooManyAtoms { limit });
+        }
+        Ok(self.intern(text))
+    }
+
+    /// The atom with this text, whatever the limit: for texts of the machine and of programs.
     pub fn intern(&self, text: &str) -> Atom {
         if let Some(&atom) = self.by_text.read().unwrap_or_else(|e| e.into_inner()).get(text) {
             return atom;
@@ -137,6 +168,18 @@ impl Default for AtomTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_make_no_more_than_the_limit() {
+        let atoms = AtomTable::new();
+        let a = atoms.intern("a");
+        atoms.set_limit(atoms.len() + 1);
+        assert_eq!(atoms.try_intern("a"), Ok(a));
+        let limit = atoms.len() + 1;
+        assert!(atoms.try_intern("b").is_ok());
+        assert_eq!(atoms.try_intern("c"), Err(TooManyAtoms { limit }));
+        assert_eq!(atoms.try_intern("a"), Ok(a));
+    }
 
     #[test]
     fn interning_is_idempotent_and_indices_parse() {

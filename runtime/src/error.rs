@@ -46,6 +46,16 @@ pub enum Trap {
         /// The limit.
         limit: usize,
     },
+    /// A process that sends to itself and whose mailbox is full: it would wait for ever.
+    OwnMailboxFull {
+        /// The limit.
+        limit: u32,
+    },
+    /// More atoms than the run allows.
+    TooManyAtoms {
+        /// The limit.
+        limit: usize,
+    },
     /// A native function panicked.
     NativePanic {
         /// Its name.
@@ -95,6 +105,10 @@ impl fmt::Display for Trap {
             Trap::TooManyProcesses { limit } => {
                 write!(f, "too many processes: the limit is {limit}")
             }
+            Trap::OwnMailboxFull { limit } => {
+                write!(f, "send to itself with a full mailbox: the limit is {limit} messages")
+            }
+            Trap::TooManyAtoms { limit } => write!(f, "too many atoms: the limit is {limit}"),
             Trap::NativePanic { name, message } => {
                 write!(f, "native function {name} panicked: {message}")
             }
@@ -130,9 +144,31 @@ pub struct Crash {
     pub omitted: usize,
     /// The name under which the process was registered.
     pub name: Option<String>,
-    /// How many processes were linked to it.
-    pub links: usize,
+    /// The processes that were linked to it.
+    pub links: Vec<LinkedProcess>,
 }
+
+/// A process that was linked to one that crashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedProcess {
+    /// Its number; 0 for a process of the host.
+    pub number: u64,
+    /// The name under which it was registered.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for LinkedProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            0 => f.write_str("the host")?,
+            number => write!(f, "process {number}")?,
+        }
+        self.name.as_ref().map_or(Ok(()), |name| write!(f, " ({name})"))
+    }
+}
+
+/// Most linked processes that the text of a crash names.
+const MAX_LINKS: usize = 8;
 
 impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,10 +177,11 @@ impl fmt::Display for Crash {
             write!(f, " ({name})")?;
         }
         write!(f, " crashed: {}", self.trap)?;
-        match self.links {
-            0 => {}
-            1 => write!(f, "; 1 process is linked to it")?,
-            links => write!(f, "; {links} processes are linked to it")?,
+        for (i, linked) in self.links.iter().take(MAX_LINKS).enumerate() {
+            write!(f, "{}{linked}", if i == 0 { "; linked to " } else { ", " })?;
+        }
+        if self.links.len() > MAX_LINKS {
+            write!(f, " and {} more", self.links.len() - MAX_LINKS)?;
         }
         for (i, line) in self.trace.iter().enumerate() {
             if self.omitted > 0 && i == self.trace.len() / 2 {

@@ -221,10 +221,11 @@ impl HostProcess {
         self.pid
     }
 
-    /// Sends a message; false if the receiver has ended.
+    /// Sends a message; false if the receiver has ended. Never waits: where senders wait for room in full
+    /// mailboxes, what hosts send goes beyond the limit.
     pub fn send(&self, to: Pid, message: Parcel) -> bool {
         let inner = lock(&self.inner);
-        let alive = inner.worker.deliver(to, message, None);
+        let alive = inner.worker.send(to, message);
         if alive {
             let sent = &self.system.counters.messages;
             sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -208,7 +208,7 @@ fn a_cancelled_timer_of_a_worker_that_sleeps_does_not_keep_the_run_going() {
                             assert_eq!(cancelled, [7]);
                             timer = None;
                         }
-                        Next::Run(_) => unreachable!("nothing is injected"),
+                        Next::Run(pids) => assert_eq!(pids, [], "nothing is injected"),
                         Next::Stop => return,
                     }
                 }
@@ -217,5 +217,33 @@ fn a_cancelled_timer_of_a_worker_that_sleeps_does_not_keep_the_run_going() {
         hub.cancel(0, 7);
         work(&hub, 1);
         sleeper.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_sender_that_waits_for_room_is_woken_when_there_is_some() {
+    model(|| {
+        const LIMIT: u32 = 1;
+        let table = Arc::new(ProcessTable::default());
+        let (to, sender) = (table.allocate(10).expect("room"), table.allocate(10).expect("room"));
+        table.start(process(to));
+        table.start(process(sender));
+        let receiver = table.slot(to).expect("it exists");
+        receiver.queued.store(LIMIT, Ordering::SeqCst);
+        let taker = {
+            let table = table.clone();
+            thread::spawn(move || {
+                let receiver = table.slot(to).expect("it exists");
+                receiver.queued.fetch_sub(1, Ordering::SeqCst);
+                let woken = table.made_room(to, LIMIT).into_iter();
+                woken.filter(|pid| table.slot(*pid).is_some_and(Slot::wake)).count()
+            })
+        };
+        let slot = table.slot(sender).expect("it exists");
+        let waits = slot.take().expect("it is runnable");
+        let ticket = table.take_ticket(to, sender);
+        let ready = slot.put_waiting(waits, || table.may_send(to, ticket, LIMIT));
+        let woken = taker.join().expect("no panic");
+        assert_eq!(usize::from(ready) + woken, 1, "exactly one puts it into a queue");
     });
 }

@@ -145,6 +145,12 @@ impl NativeCx<'_> {
         NativeError::Trap(Trap::OutOfMemory { limit: self.heap.limit })
     }
 
+    /// The Atom of a text that is not part of the program.
+    pub fn atom(&self, text: &str) -> Result<Atom, NativeError> {
+        let made = self.system.atoms.try_intern(text);
+        made.map_err(|full| NativeError::Trap(Trap::TooManyAtoms { limit: full.limit }))
+    }
+
     /// Can the process keep so many bytes more? For results that are built outside of its memory.
     pub fn check_bytes(&self, bytes: usize) -> Result<(), NativeError> {
         self.heap.check_text(bytes).map_err(|OutOfMemory| self.out_of_memory())

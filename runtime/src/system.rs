@@ -56,6 +56,30 @@ pub enum Overflow {
     DropOld,
     /// The receiver ends for the reason `:mailboxFull`.
     Kill,
+    /// The sender waits until there is room. What timers, hosts and the machine itself send is not held up.
+    Block,
+}
+
+impl Overflow {
+    /// The names that users write.
+    pub const NAMES: [(&'static str, Overflow); 4] = [
+        ("drop-new", Overflow::DropNew),
+        ("drop-old", Overflow::DropOld),
+        ("block", Overflow::Block),
+        ("kill", Overflow::Kill),
+    ];
+}
+
+impl std::str::FromStr for Overflow {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Overflow, String> {
+        let found = Overflow::NAMES.iter().find(|(name, _)| *name == text);
+        found.map(|(_, overflow)| *overflow).ok_or_else(|| {
+            let names = Overflow::NAMES.map(|(name, _)| name).join(", ");
+            format!("'{text}' is none of {names}")
+        })
+    }
 }
 
 /// Settings of a run.
@@ -73,6 +97,8 @@ pub struct Config {
     pub max_processes: usize,
     /// Most messages in a mailbox, and what happens beyond.
     pub max_mailbox: Option<(u32, Overflow)>,
+    /// Most atoms, those of the program included. A process that makes one beyond ends.
+    pub max_atoms: usize,
     /// Lets other threads look at the run and end it.
     pub control: Option<Arc<Control>>,
     /// Time slices after which the run is cut off and what still runs is killed (testing).
@@ -98,6 +124,8 @@ pub struct Config {
     pub permissions: Permissions,
     /// What to do about crashes, instead of reporting them on the error output.
     pub on_crash: Option<CrashHook>,
+    /// What to do about warnings, instead of writing them to the error output.
+    pub on_warning: Option<WarningHook>,
     /// A function that cannot be compiled is a fault instead of being interpreted (testing).
     pub strict_compile: bool,
 }
@@ -108,6 +136,9 @@ pub const DEFAULT_TIMESLICE: u32 = 2000;
 /// Default limit of what one process may keep alive: 2 GiB.
 pub const DEFAULT_MAX_HEAP: usize = 2 << 30;
 
+/// Default limit of the number of atoms, which are never freed.
+pub const DEFAULT_MAX_ATOMS: usize = 1 << 20;
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -117,6 +148,7 @@ impl Default for Config {
             max_heap: DEFAULT_MAX_HEAP,
             max_processes: 1 << 24,
             max_mailbox: None,
+            max_atoms: DEFAULT_MAX_ATOMS,
             control: None,
             max_slices: u64::MAX,
             seed: 0,
@@ -128,6 +160,7 @@ impl Default for Config {
             stress_collect: false,
             permissions: Permissions::default(),
             on_crash: None,
+            on_warning: None,
             strict_compile: false,
         }
     }
@@ -149,6 +182,23 @@ impl CrashHook {
 impl std::fmt::Debug for CrashHook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("CrashHook")
+    }
+}
+
+/// Called with each warning of the machine; it must not wait.
+#[derive(Clone)]
+pub struct WarningHook(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl WarningHook {
+    /// A hook that calls this.
+    pub fn new(call: impl Fn(&str) + Send + Sync + 'static) -> WarningHook {
+        WarningHook(Arc::new(call))
+    }
+}
+
+impl std::fmt::Debug for WarningHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WarningHook")
     }
 }
 
@@ -287,7 +337,10 @@ impl System {
 
     /// Writes a warning.
     pub fn warn(&self, text: &str) {
-        self.report(&format!("warning: {text}"));
+        match &self.config.on_warning {
+            Some(WarningHook(call)) => call(text),
+            None => self.report(&format!("warning: {text}")),
+        }
     }
 
     /// Writes a line of the debug trace.

@@ -193,6 +193,7 @@ pub(crate) fn system(
 ) -> Arc<System> {
     let fused = config.preempt == Preempt::Safepoint && !config.debug;
     let workers = config.schedulers.clamp(1, MAX_SCHEDULERS);
+    linked.atoms.set_limit(config.max_atoms);
     Arc::new(System {
         program: linked.program.clone(),
         atoms: linked.atoms.clone(),
@@ -346,7 +347,7 @@ fn start_failure(trap: Trap) -> ExitReason {
         trace: Vec::new(),
         omitted: 0,
         name: None,
-        links: 0,
+        links: Vec::new(),
     };
     ExitReason::Crash(Box::new(crash))
 }

@@ -51,7 +51,7 @@ fn build(cx: &mut NativeCx<'_>, json: &Json) -> Result {
         Json::Object(members) => {
             let mut properties = Vec::with_capacity(members.len());
             for (key, value) in members {
-                properties.push((cx.system.atoms.intern(key), build(cx, value)?));
+                properties.push((cx.atom(key)?, build(cx, value)?));
             }
             cx.object(&properties)?
         }

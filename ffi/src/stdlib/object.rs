@@ -73,8 +73,8 @@ impl FromValue for Key {
 }
 
 impl Key {
-    fn intern(&self, cx: &NativeCx<'_>) -> Atom {
-        self.1.unwrap_or_else(|| cx.system.atoms.intern(&self.0))
+    fn intern(&self, cx: &NativeCx<'_>) -> Result<Atom> {
+        self.1.map_or_else(|| cx.atom(&self.0), Ok)
     }
 }
 
@@ -135,7 +135,7 @@ fn get(cx: &mut NativeCx<'_>, object: Object, key: Key, default: Option<Value>) 
 }
 
 fn set(cx: &mut NativeCx<'_>, object: Object, key: Key, value: Value) -> Result<Object> {
-    let (key, shapes) = (key.intern(cx), &cx.system.shapes);
+    let (key, shapes) = (key.intern(cx)?, &cx.system.shapes);
     let done = cx.heap.set_property(shapes, object.0, key, value);
     done.map_err(|why| refused(cx, why, "Object.set"))?;
     Ok(object)
@@ -168,10 +168,10 @@ fn from_entries(cx: &mut NativeCx<'_>, entries: Array) -> Result<Object> {
     let pair = |entry: &Value| {
         let pair = container::tuple(*entry).or_else(|| container::array(*entry))?;
         let [key, value] = pair else { return None };
-        Some((Key::from_value(cx, *key)?.intern(cx), *value))
+        Some(Key::from_value(cx, *key)?.intern(cx).map(|key| (key, *value)))
     };
-    let pairs: Option<Vec<_>> = entries.elements().iter().map(pair).collect();
-    match pairs {
+    let pairs: Option<Result<Vec<_>>> = entries.elements().iter().map(pair).collect();
+    match pairs.transpose()? {
         Some(pairs) => cx.object(&pairs).map(Object),
         None => fail("Object.fromEntries: not all elements are pairs of name and value"),
     }

@@ -1,6 +1,6 @@
 //! `Value` and `Atom`: what values are.
 
-use super::{Str, deep};
+use super::{Result, Str, deep};
 use crate::registry::natives;
 use ion_runtime::natives::NativeCx;
 use ion_runtime::object::closure;
@@ -43,9 +43,9 @@ fn is_error(cx: &mut NativeCx<'_>, value: Value) -> bool {
     value.as_atom().is_some_and(|atom| cx.system.atoms.text(atom).starts_with("error:"))
 }
 
-fn atom(cx: &mut NativeCx<'_>, text: Str) -> Atom {
+fn atom(cx: &mut NativeCx<'_>, text: Str) -> Result<Atom> {
     cx.charge_bytes(text.len());
-    cx.system.atoms.intern(&text)
+    cx.atom(&text)
 }
 
 #[cfg(test)]

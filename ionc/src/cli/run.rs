@@ -1,17 +1,15 @@
 //! `ionc run`: runs a package.
 
 use super::scheduling::Scheduling;
-use super::signals;
-use crate::failure::{Failure, one_line};
-use crate::output::LineState;
+use super::{reports, signals};
+use crate::failure::Failure;
 use crate::{load, machine, output, stats};
 use clap::builder::RangedU64ValueParser;
 use clap::{ValueEnum, value_parser};
-use ion_runtime::error::ExitReason;
 use ion_runtime::ionpack::Package;
 use ion_runtime::permissions::{FileUse, NativeLibraries, Permissions};
 use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Overflow, Preempt};
-use ion_runtime::vm::{Control, MainEnd, Run};
+use ion_runtime::vm::Control;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
@@ -43,6 +41,10 @@ pub struct Args {
     /// When the program has ended, say on standard error what was compiled and counted
     #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     stats: Option<StatsForm>,
+    /// Crashes, warnings, deadlocks and other reports of the machine on standard error as JSON, an object on
+    /// each line
+    #[arg(long)]
+    json: bool,
     /// Trace processes, messages and instructions on standard error
     #[arg(long, short)]
     debug: bool,
@@ -58,9 +60,13 @@ pub struct Args {
     /// Most processes at one time
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_processes: Option<usize>,
-    /// Most messages in a mailbox, and what happens beyond: N, N:drop-new, N:drop-old or N:kill
+    /// Most messages in a mailbox, and what happens beyond: N or N:drop-new drops the new one, N:drop-old the
+    /// oldest one, N:block lets the sender wait, N:kill ends the receiver
     #[arg(long, value_name = "N[:WHAT]", value_parser = parse_mailbox)]
     max_mailbox: Option<(u32, Overflow)>,
+    /// Most atoms, which are never freed; those of the program count
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    max_atoms: Option<usize>,
     #[command(flatten)]
     scheduling: Scheduling,
     #[command(flatten)]
@@ -142,12 +148,7 @@ enum PreemptArg {
 /// A number of messages, and what happens beyond.
 fn parse_mailbox(text: &str) -> Result<(u32, Overflow), String> {
     let (number, what) = text.split_once(':').unwrap_or((text, "drop-new"));
-    let overflow = match what {
-        "drop-new" => Overflow::DropNew,
-        "drop-old" => Overflow::DropOld,
-        "kill" => Overflow::Kill,
-        _ => return Err(format!("'{what}' is none of drop-new, drop-old, kill")),
-    };
+    let overflow = what.parse()?;
     match number.parse() {
         Ok(limit @ 1..) => Ok((limit, overflow)),
         _ => Err("write a number of messages such as '1000' or '1000:kill'".to_owned()),
@@ -187,6 +188,7 @@ impl Args {
             max_heap: self.max_heap.unwrap_or(default.max_heap),
             max_processes: self.max_processes.unwrap_or(default.max_processes),
             max_mailbox: self.max_mailbox,
+            max_atoms: self.max_atoms.unwrap_or(default.max_atoms),
             seed: any_seed(),
             permissions: self.permissions.permissions()?,
             debug: self.debug,
@@ -214,12 +216,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let (outputs, line) = output::standard();
     let within = |failure: Failure| failure.within(args.pack.display());
     let control = Control::new();
-    signals::watch(&control);
-    let config = Config { control: Some(control.clone()), ..args.config()? };
+    signals::watch(&control, args.json);
+    let mut config = Config { control: Some(control.clone()), ..args.config()? };
+    if args.json {
+        config = reports::as_json(config);
+    }
     let (package, image) = (&loaded.package, loaded.image.as_ref());
     let run = machine::run_with_image(package, image, config, outputs, &program).map_err(within)?;
-    let reported = signals::interrupted(&control, &run)
-        .and_then(|()| report(&run, args.print_result, &line).map_err(within));
+    let reported = signals::interrupted(&control, &run, args.json)
+        .and_then(|()| reports::end(&run, args.print_result, &line, args.json).map_err(within));
     if let Some(form) = args.stats {
         let text = stats::text(&run, form == StatsForm::Json, started.elapsed());
         let _ = std::io::stderr().write_all(text.as_bytes());
@@ -249,7 +254,7 @@ pub fn run_package(
 ) -> Result<(), Failure> {
     let (outputs, line) = output::standard();
     let run = machine::run(package, config, outputs, args)?;
-    report(&run, print_result, &line)
+    reports::end(&run, print_result, &line, false)
 }
 
 pub(super) fn program_args(args: &[OsString]) -> Result<Vec<String>, Failure> {
@@ -258,57 +263,6 @@ pub(super) fn program_args(args: &[OsString]) -> Result<Vec<String>, Failure> {
         arg.ok_or_else(|| Failure::usage(format!("program argument {} is not UTF-8", i + 1)))
     };
     args.iter().enumerate().map(text).collect()
-}
-
-/// Says how the run ended, unless the machine has.
-fn report(run: &Run, print_result: bool, line: &LineState) -> Result<(), Failure> {
-    let status = run.end.status();
-    match &run.end {
-        MainEnd::Result(text) => {
-            if print_result {
-                let end = if line.is_open() { "\n" } else { "" };
-                output::print(&format!("{end}{text}\n"));
-            }
-            Ok(())
-        }
-        MainEnd::Failed(ExitReason::Crash(crash)) if crash.trace.is_empty() => {
-            // It crashed before its first instruction; the machine reports all other crashes.
-            Err(Failure { status, ..Failure::new(crash) })
-        }
-        MainEnd::Failed(ExitReason::Killed) => Err(Failure {
-            status,
-            ..Failure::new("the main process was killed by another process")
-        }),
-        MainEnd::Failed(ExitReason::Exit(reason)) => Err(Failure {
-            status,
-            ..Failure::new(format!("the main process ended with the reason {reason}"))
-        }),
-        MainEnd::Failed(_) => Err(Failure::silent(status)),
-        MainEnd::Deadlock(waiting) => {
-            report_deadlock(waiting);
-            Err(Failure::silent(status))
-        }
-    }
-}
-
-/// Most processes that a report of a deadlock lists.
-const MAX_WAITING: usize = 100;
-
-fn report_deadlock(waiting: &[String]) {
-    let mut text = format!(
-        "deadlock: nothing can run any more, and {} for ever\n",
-        match waiting.len() {
-            1 => "1 process waits".to_owned(),
-            count => format!("{count} processes wait"),
-        }
-    );
-    for line in waiting.iter().take(MAX_WAITING) {
-        text.push_str(&format!("  {}\n", one_line(line)));
-    }
-    if waiting.len() > MAX_WAITING {
-        text.push_str(&format!("  … {} more\n", waiting.len() - MAX_WAITING));
-    }
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -90,7 +90,9 @@ pub fn send(process: &mut Process, to: Value, message: Value) {
         let shown = crate::print::to_text(system, message);
         format!("process {} sends {shown}", process.number)
     });
-    process.worker().send_copy(pid, message);
+    if !process.worker().send_copy(pid, message) {
+        process.hold(pid, Parcel::copy(message));
+    }
 }
 
 /// The next message, its memory taken over by the process.
@@ -141,6 +143,10 @@ pub fn receive_timeout(
         }
         process.wait = Wait::No;
         return Ok(Ok(Some(message)));
+    }
+    if process.exits() {
+        // The worker ends a process that waits and has a reason to end.
+        return Ok(Err(()));
     }
     if let Wait::Timer { deadline, .. } = process.wait {
         if deadline.is_some_and(|deadline| process.worker().now() >= deadline) {

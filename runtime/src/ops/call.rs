@@ -325,7 +325,8 @@ fn failed(process: &Process, error: NativeError) -> Result<Value, Trap> {
         NativeError::Trap(trap) => Err(trap),
         error => {
             let text = format!("error:FFI call error: {error}");
-            Ok(Value::atom(process.system().atoms.intern(&text)))
+            let atom = process.system().atoms.try_intern(&text);
+            atom.map(Value::atom).map_err(|full| Trap::TooManyAtoms { limit: full.limit })
         }
     }
 }

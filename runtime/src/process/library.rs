@@ -335,7 +335,7 @@ fn send_after(process: &mut Process, args: &[Value]) -> Result {
     let reference = system.new_reference();
     let message = Parcel::copy(args[2]);
     match actor::deadline(process, time) {
-        None => worker.send(to, message),
+        None => drop(worker.send(to, message)),
         Some(deadline) => {
             let timer =
                 deadline.map_or(0, |deadline| worker.add_timer(deadline, Alarm::Send(reference)));

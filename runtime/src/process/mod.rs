@@ -3,11 +3,12 @@
 pub mod library;
 pub(crate) mod mailbox;
 mod names;
+mod room;
 pub(crate) mod signal;
 pub mod stack;
 pub mod table;
 
-use crate::error::{Crash, TraceLine, Trap};
+use crate::error::{Crash, LinkedProcess, TraceLine, Trap};
 use crate::heap::collect::Roots;
 use crate::heap::{Heap, OutOfMemory};
 use crate::ops::Cont;
@@ -46,6 +47,13 @@ pub enum Wait {
     },
     /// The end of one of these processes.
     Ends(Box<[Pid]>),
+    /// Room in the mailbox of a process; then it sends what [`Bonds`] hold for it.
+    Room {
+        /// The receiver.
+        to: Pid,
+        /// Under which it waits, see `process/room.rs`; 0 without one.
+        ticket: u64,
+    },
 }
 
 impl Wait {
@@ -55,7 +63,7 @@ impl Wait {
             Wait::Timer { deadline, seq } | Wait::Sleep { deadline, seq } => {
                 deadline.map(|deadline| (deadline, *seq))
             }
-            Wait::No | Wait::Message | Wait::Ends(_) => None,
+            Wait::No | Wait::Message | Wait::Ends(_) | Wait::Room { .. } => None,
         }
     }
 }
@@ -190,6 +198,9 @@ impl Process {
         }
         self.check_memory()?;
         let left = self.left();
+        if let Wait::Room { to, .. } = self.wait {
+            return self.held_up(to);
+        }
         if left <= 0 {
             return Ok(Safepoint::Yield);
         }
@@ -198,6 +209,16 @@ impl Process {
         self.heap.fuel = piece;
         self.heap.reserve = left - piece;
         Ok(Safepoint::Continue)
+    }
+
+    /// What was sent last must wait for room.
+    fn held_up(&mut self, to: Pid) -> Result<Safepoint, Trap> {
+        if to != self.pid {
+            return Ok(Safepoint::Yield);
+        }
+        self.wait = Wait::No;
+        let limit = self.system().config.max_mailbox.map_or(0, |(limit, _)| limit);
+        Err(Trap::OwnMailboxFull { limit })
     }
 
     /// Gives back all memory that it does not need.
@@ -287,15 +308,23 @@ impl Process {
             };
             trace.push(TraceLine { function, pc, place });
         }
-        let name = self.system().table.names.of(self.pid);
-        let name = name.map(|name| self.system().atoms.text(name).to_owned());
-        let links = self.bonds.as_ref().map_or(0, |bonds| bonds.links.len());
+        let system = self.system();
+        let name_of =
+            |pid: Pid| system.table.names.of(pid).map(|name| system.atoms.text(name).to_owned());
+        let linked = |pid: &Pid| {
+            let number = system.table.number(*pid)?;
+            Some(LinkedProcess { number, name: name_of(*pid) })
+        };
+        let bonds = self.bonds.as_ref();
+        let mut links: Vec<LinkedProcess> =
+            bonds.map_or(Vec::new(), |bonds| bonds.links.iter().filter_map(linked).collect());
+        links.sort_by_key(|linked| linked.number);
         Box::new(Crash {
             process: self.number,
             trap,
             omitted: total - trace.len(),
             trace,
-            name,
+            name: name_of(self.pid),
             links,
         })
     }

@@ -9,7 +9,7 @@
 //! exit signal, so the two may be made and undone at any time from both ends. A process that ends
 //! tells all that it is bound to, and also those whose request for a bond arrives too late.
 
-use super::mailbox::{Cursor, Node};
+use super::mailbox::{Cursor, Node, immediate};
 use super::table::Slot;
 use super::{Process, Wait};
 use crate::atom::known;
@@ -19,7 +19,6 @@ use crate::heap::copy::{Parcel, copy_into};
 use crate::object::container;
 use crate::random::Random;
 use crate::sched::worker::Worker;
-use crate::sync::Ordering;
 use crate::system::{Overflow, System};
 use crate::value::{Atom, Pid, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +62,8 @@ pub(crate) struct Bonds {
     pub(crate) scan: Option<Wait>,
     /// State of its random numbers, see [`crate::random`].
     pub(crate) random: Option<Random>,
+    /// A message that waits for room in its receiver's mailbox.
+    pub(crate) held: Option<Parcel>,
     /// It waits for a message with as little memory as possible.
     pub(crate) hibernates: bool,
     /// What a function gave that ran on a thread of its own.
@@ -174,19 +175,6 @@ impl Process {
         }
     }
 
-    /// A message has left the mailbox: there is room for another.
-    #[inline(always)]
-    pub(crate) fn received(&self) {
-        let system = self.system();
-        if system.config.max_mailbox.is_some()
-            && let Some(slot) = system.table.slot(self.pid)
-        {
-            // Messages of hosts' own making may not be counted.
-            let one_less = |queued: u32| queued.checked_sub(1);
-            let _ = slot.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
-        }
-    }
-
     fn arrive(&mut self, mut node: Node) {
         let Some(signal) = node.take_signal() else { return self.mailbox.push(node) };
         let (killed, system) = (Value::atom(known::killed), self.system());
@@ -201,6 +189,7 @@ impl Process {
             Signal::Down(reference) => {
                 if bonds.monitors.remove(&reference).is_some() {
                     self.mailbox.push(node);
+                    self.count_arrival();
                 }
             }
             Signal::LinkExit(_) | Signal::Exit => {
@@ -213,6 +202,7 @@ impl Process {
                 let reason = reason.copied().unwrap_or(killed);
                 if bonds.trap_exit {
                     self.mailbox.push(node);
+                    self.count_arrival();
                 } else if !is_normal(reason) && bonds.exit.is_none() {
                     system.trace(|| format!("process {} gets an exit signal", self.number));
                     bonds.exit = Some(Parcel::copy(reason));
@@ -247,38 +237,20 @@ impl Worker {
         }
     }
 
-    /// Sends a copy of a message.
+    /// Sends a copy of a message; false if the sender must wait for room.
     #[inline]
-    pub(crate) fn send_copy(&self, to: Pid, message: Value) {
-        if message.is_pointer() {
-            return self.send(to, Parcel::copy(message));
+    pub(crate) fn send_copy(&self, to: Pid, message: Value) -> bool {
+        let Some(slot) = self.system.table.slot(to) else { return true };
+        if self.system.config.max_mailbox.is_some() && !self.has_room(slot, to, true) {
+            return !self.senders_wait();
         }
-        let Some(slot) = self.system.table.slot(to) else { return };
-        if self.system.config.max_mailbox.is_some() && !self.has_room(slot, to) {
-            return;
-        }
-        if slot.outer.push(to.generation, message, Space::new(), None, &self.pool) {
+        let Parcel { value, space } =
+            if message.is_pointer() { Parcel::copy(message) } else { immediate(message) };
+        if slot.outer.push(to.generation, value, space, None, &self.pool) {
             self.tally.messages.set(self.tally.messages.get() + 1);
             self.wake_slot(slot, to);
         }
-    }
-
-    /// Counts a message for a mailbox with a limit; false if there is no room for it.
-    #[cold]
-    fn has_room(&self, slot: &Slot, to: Pid) -> bool {
-        let Some((limit, overflow)) = self.system.config.max_mailbox else { return true };
-        if !slot.outer.is_open(to.generation) || slot.is_host() {
-            return true;
-        }
-        let full = slot.queued.fetch_add(1, Ordering::Relaxed) >= limit;
-        if !full || overflow == Overflow::DropOld {
-            return true;
-        }
-        slot.queued.fetch_sub(1, Ordering::Relaxed);
-        if overflow == Overflow::Kill {
-            self.kill(to, known::mailbox_full);
-        }
-        false
+        true
     }
 
     /// Ends a process, whatever it does about exits.
@@ -287,17 +259,19 @@ impl Worker {
         self.deliver(to, content, Some(Signal::Kill));
     }
 
-    /// Sends a message that is copied already.
-    pub(crate) fn send(&self, to: Pid, message: Parcel) {
+    /// Sends a message that is copied already, for somebody who cannot wait; false if the receiver has ended.
+    pub(crate) fn send(&self, to: Pid, message: Parcel) -> bool {
         if self.system.config.max_mailbox.is_some() {
-            let Some(slot) = self.system.table.slot(to) else { return };
-            if !self.has_room(slot, to) {
-                return;
+            let Some(slot) = self.system.table.slot(to) else { return false };
+            if !self.has_room(slot, to, false) {
+                return true;
             }
         }
-        if self.deliver(to, message, None) {
+        let sent = self.deliver(to, message, None);
+        if sent {
             self.tally.messages.set(self.tally.messages.get() + 1);
         }
+        sent
     }
 
     /// Sends a signal without content.
@@ -397,10 +371,14 @@ impl Process {
                 self.rewind();
                 let number = Value::number(reference as f64);
                 let pool = &self.worker().pool;
-                self.mailbox.drop_first(pool, |value| match container::tuple(value) {
-                    Some([tag, at, ..]) => *tag == Value::atom(known::down) && *at == number,
-                    _ => false,
-                });
+                let dropped =
+                    self.mailbox.drop_first(pool, |value| match container::tuple(value) {
+                        Some([tag, at, ..]) => *tag == Value::atom(known::down) && *at == number,
+                        _ => false,
+                    });
+                if dropped {
+                    self.received();
+                }
             }
         }
     }

@@ -20,9 +20,10 @@
 use super::Process;
 use super::mailbox::{Chain, Outer};
 use super::names::Names;
+use super::room::Rooms;
 use crate::append_vec::AppendVec;
 use crate::heap::copy::Parcel;
-use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, total_order};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, total_order};
 use crate::value::{Atom, Pid};
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
@@ -52,6 +53,8 @@ pub struct Slot {
     kill: AtomicBool,
     /// Messages on their way or in the mailbox; counted only if mailboxes are limited.
     pub(crate) queued: AtomicU32,
+    /// Somebody waits, or waited, for room in its mailbox.
+    pub(crate) crowded: AtomicBool,
     /// There may be signals in the outer list. Set behind each push of one; the worker takes it back
     /// before it looks, at the start of a slice.
     signalled: AtomicBool,
@@ -59,6 +62,8 @@ pub struct Slot {
     watched: AtomicBool,
     /// Which queue it goes to, see [`crate::sched::worker`]; only the process itself writes it.
     pub(crate) priority: AtomicU8,
+    /// The number of its user.
+    number: AtomicU64,
     process: UnsafeCell<Option<Box<Process>>>,
 }
 
@@ -77,9 +82,11 @@ impl Slot {
             generation: AtomicU32::new(0),
             kill: AtomicBool::new(false),
             queued: AtomicU32::new(0),
+            crowded: AtomicBool::new(false),
             signalled: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             priority: AtomicU8::new(0),
+            number: AtomicU64::new(0),
             process: UnsafeCell::new(None),
         }
     }
@@ -144,7 +151,7 @@ impl Slot {
 
     /// Forgets what was asked of the last user.
     fn clear(&self) {
-        for flag in [&self.kill, &self.signalled, &self.watched] {
+        for flag in [&self.kill, &self.signalled, &self.watched, &self.crowded] {
             flag.store(false, Ordering::Relaxed);
         }
         self.queued.store(0, Ordering::Relaxed);
@@ -194,6 +201,8 @@ pub struct ProcessTable {
     ends: Mutex<Ends>,
     /// Names of processes.
     pub(crate) names: Names,
+    /// Who waits for room in mailboxes.
+    pub(super) rooms: Rooms,
     /// Handles of processes whose numbers appear in LINK instructions.
     linked: Mutex<rustc_hash::FxHashMap<u64, Pid>>,
 }
@@ -234,6 +243,7 @@ impl ProcessTable {
         let pid = process.pid;
         if let Some(slot) = self.slot(pid) {
             slot.clear();
+            slot.number.store(process.number, Ordering::Relaxed);
             slot.outer.open(pid.generation);
             slot.put_runnable(process);
         }
@@ -243,6 +253,7 @@ impl ProcessTable {
     pub(crate) fn start_host(&self, pid: Pid) {
         if let Some(slot) = self.slot(pid) {
             slot.clear();
+            slot.number.store(0, Ordering::Relaxed);
             slot.state.store(HOST, Ordering::SeqCst);
             slot.outer.open(pid.generation);
         }
@@ -251,6 +262,12 @@ impl ProcessTable {
     /// Is the process still there?
     pub(crate) fn is_alive(&self, pid: Pid) -> bool {
         self.slot(pid).is_some_and(|slot| slot.outer.is_open(pid.generation))
+    }
+
+    /// The number of a process that has not ended; 0 for one of the host.
+    pub(crate) fn number(&self, pid: Pid) -> Option<u64> {
+        let number = self.slot(pid)?.number.load(Ordering::Relaxed);
+        self.is_alive(pid).then_some(number)
     }
 
     /// Asks to end a process. True if the caller must queue it.

@@ -55,6 +55,7 @@ impl Worker {
             self.cancel_timer(timer);
         }
         process.rewind();
+        self.forget_held(&process);
         let watched =
             system.program.has_select || system.program.linked_numbers.contains(&process.number);
         let normal = reason == ExitReason::Normal;
@@ -68,6 +69,9 @@ impl Worker {
         let collections = u64::from(process.heap.collections);
         tally.collections.set(tally.collections.get() + collections);
         let Some((waiters, late)) = system.table.end(pid, kept) else { return };
+        if self.senders_wait() {
+            self.made_room(pid);
+        }
         let bonds = process.bonds.take();
         self.tell_end(pid, bonds, late, &|| signal::reason_parcel(&reason, given.as_ref()));
         drop(process);

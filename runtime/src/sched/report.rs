@@ -17,6 +17,7 @@ pub(super) fn wait_text(wait: &Wait) -> &'static str {
         Wait::Timer { .. } => "a message or its timeout",
         Wait::Sleep { .. } => "a timer",
         Wait::Ends(_) => "the end of a process",
+        Wait::Room { .. } => "room in a mailbox",
     }
 }
 
@@ -53,6 +54,10 @@ pub(crate) fn waiting(system: &System) -> Vec<String> {
                     .map(|target| numbers.get(target).map_or("?".into(), u64::to_string))
                     .collect();
                 format!("the end of process {}", list.join(" or "))
+            }
+            Wait::Room { to, .. } => {
+                let number = numbers.get(to).map_or("?".into(), u64::to_string);
+                format!("room in the mailbox of process {number}")
             }
             wait => wait_text(wait).to_owned(),
         };

@@ -468,6 +468,10 @@ impl Worker {
                 return self.end_process(process, ending);
             }
         }
+        if !self.send_held(&mut process) {
+            process.worker = std::ptr::null();
+            return self.put_waiting(slot, process, false);
+        }
         system.slices[self.id.unwrap_or_default()].count();
         let budget = self.budget();
         process.stack_limit = self.stack_limit;
@@ -485,12 +489,12 @@ impl Worker {
                 process.worker = std::ptr::null();
                 system.blocking.run(&self.system, process);
             }
-            SliceEnd::Preempted => {
+            SliceEnd::Preempted if !matches!(process.wait, Wait::Room { .. }) => {
                 process.worker = std::ptr::null();
                 slot.put_runnable(process);
                 self.enqueue(pid);
             }
-            SliceEnd::Blocked => {
+            SliceEnd::Preempted | SliceEnd::Blocked => {
                 if let Some(ending) = self.asked_to_end(&mut process) {
                     return self.end_process(process, ending);
                 }
@@ -510,8 +514,15 @@ impl Worker {
 
     /// Puts a process that waits into its slot. `timers`: its timer may have fired meanwhile, even if it is
     /// one of this worker.
-    fn put_waiting(&self, slot: &Slot, process: Box<Process>, timers: bool) {
+    fn put_waiting(&self, slot: &Slot, mut process: Box<Process>, timers: bool) {
         let (pid, table) = (process.pid, &self.system.table);
+        if let Wait::Room { to, ticket: ticket @ 0 } = &mut process.wait {
+            *ticket = table.take_ticket(*to, pid);
+        }
+        let room = match (&process.wait, self.system.config.max_mailbox) {
+            (Wait::Room { to, ticket }, Some((limit, _))) => Some((*to, *ticket, limit)),
+            _ => None,
+        };
         let ends = match &process.wait {
             Wait::Ends(targets) => targets.clone(),
             _ => Box::default(),
@@ -528,6 +539,7 @@ impl Worker {
             receives && !slot.outer.is_empty()
                 || ends.iter().any(|target| !table.is_alive(*target))
                 || foreign.is_some_and(|deadline| self.now() >= deadline)
+                || room.is_some_and(|(to, ticket, limit)| table.may_send(to, ticket, limit))
         };
         if slot.put_waiting(process, ready) {
             self.enqueue(pid);
