@@ -39,12 +39,15 @@ pub fn source(path: &Path) -> Result<Source, Failure> {
 /// The source at `path` and those it names: files of the same folder, modules of the standard library.
 pub fn sources_of_file(path: &Path) -> Result<Vec<Source>, Failure> {
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    add_named(vec![source(path)?], |class| {
-        let beside: PathBuf = folder.join(format!("{class}.{ION}"));
-        // A name that is only nearly that of a file (on file systems that ignore case) is another.
-        let exact = std::fs::canonicalize(&beside).ok()?;
-        (exact.file_stem()?.to_str()? == class).then(|| source(&beside))
-    })
+    add_named(vec![source(path)?], |class| source_in(&folder, class))
+}
+
+/// The source of a class in a folder, if there is one.
+pub fn source_in(folder: &Path, class: &str) -> Option<Result<Source, Failure>> {
+    let path: PathBuf = folder.join(format!("{class}.{ION}"));
+    // A name that is only nearly that of a file (on file systems that ignore case) is another.
+    let exact = std::fs::canonicalize(&path).ok()?;
+    (exact.file_stem()?.to_str()? == class).then(|| source(&path))
 }
 
 /// Adds the sources that sources name, and those that these name.

@@ -28,6 +28,7 @@ pub mod cli;
 pub mod compile;
 pub mod differential;
 pub mod engine;
+pub mod evaluator;
 pub mod failure;
 pub mod ion;
 pub mod listing;

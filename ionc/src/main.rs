@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 use ionc::cli::{
-    self, aot, asm, build, check, dis, explore, fmt, info, natives, new, run, samples, test, verify,
+    self, aot, asm, build, check, dis, explore, fmt, info, natives, new, repl, run, samples, test,
+    verify,
 };
 use ionc::failure::exit_code;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ enum Command {
     Check(check::Args),
     Build(build::Args),
     New(new::Args),
+    Repl(repl::Args),
     Test(test::Args),
     Fmt(fmt::Args),
     Info(info::Args),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Build(args) => build::run(&args),
         Command::New(args) => new::run(&args),
+        Command::Repl(args) => repl::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Info(args) => info::run(&args),

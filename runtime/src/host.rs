@@ -7,11 +7,16 @@
 use crate::error::{ExitReason, Trap};
 use crate::heap::copy::Parcel;
 use crate::heap::{Heap, OutOfMemory, Space};
+use crate::interp::code::CodeBlock;
+use crate::ionpack::Package;
+use crate::link::{self, GrowError};
+use crate::natives::Registry;
 use crate::object::container;
 use crate::ops::actor;
-use crate::process::signal::{self, Bonds, Signal};
+use crate::process::signal::{self, Bonds, Lasting, Signal};
 use crate::process::{Process, mailbox};
 use crate::program::FuncId;
+use crate::sched::report;
 use crate::sched::worker::Worker;
 use crate::system::{Config, System};
 use crate::tier::Compiler;
@@ -34,6 +39,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Machine {
     system: Arc<System>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while the program grows.
+    growing: Mutex<()>,
 }
 
 impl Machine {
@@ -52,7 +59,7 @@ impl Machine {
     ) -> std::io::Result<Machine> {
         let system = vm::system(linked, config, compiler, outputs, true);
         let threads = vm::start_workers(&system)?;
-        Ok(Machine { system, threads: Mutex::new(threads) })
+        Ok(Machine { system, threads: Mutex::new(threads), growing: Mutex::default() })
     }
 
     /// What the workers share: program, texts, settings.
@@ -64,6 +71,30 @@ impl Machine {
     pub fn function(&self, name: &str) -> Option<FuncId> {
         let functions = &self.system.program.functions;
         functions.iter().find(|function| function.qualified_name() == name).map(|found| found.id)
+    }
+
+    /// Adds the classes of a package to the running program, which must have been linked with room
+    /// ([`Linked::with_room`]) and be interpreted. Processes see nothing of it until the host gives them a
+    /// new function. `registry` is what library functions mean.
+    ///
+    /// # Errors
+    /// If the classes are not valid, or there is no room; then nothing has changed.
+    pub fn grow(&self, package: &Package, registry: &Registry) -> Result<(), GrowError> {
+        let System { program, atoms, shapes, codes, .. } = &*self.system;
+        let _guard = lock(&self.growing);
+        if self.system.compiler.is_some() {
+            return Err(GrowError::Full);
+        }
+        let before = program.functions.len();
+        link::grow(program, package, atoms, shapes, registry)?;
+        let blocks = CodeBlock::of(&program.functions[before..], vm::is_fused(&self.system.config));
+        // It has the same room.
+        codes.append(blocks).map_err(|_| GrowError::Full)
+    }
+
+    /// What the processes are doing, a line each, by number. Of those that do not wait only little is known.
+    pub fn processes(&self) -> Vec<String> {
+        report::processes(&self.system)
     }
 
     /// A new process that belongs to the host. `ring` is called on any thread whenever something has
@@ -305,6 +336,23 @@ impl HostProcess {
         }
         worker.enqueue(child);
         Ok((child, reference))
+    }
+
+    /// Starts a process that begins again instead of ending, with what it has: memory, mailbox and bonds stay.
+    /// Each time it calls `function` with the handle of this host process and the reason of the last end,
+    /// Undefined at first. It traps exits.
+    ///
+    /// # Errors
+    /// As for [`HostProcess::spawn`].
+    pub fn spawn_lasting(&self, function: FuncId) -> Result<Pid, Trap> {
+        let mut inner = lock(&self.inner);
+        let Inner { process, worker, .. } = &mut *inner;
+        let lasting = Some(Lasting { function, owner: self.pid });
+        let bonds = Some(Box::new(Bonds { lasting, trap_exit: true, ..Bonds::default() }));
+        let args = [Value::pid(self.pid), Value::UNDEFINED];
+        let child = actor::create(process, Value::function(function), &args, bonds)?;
+        worker.enqueue(child);
+        Ok(child)
     }
 
     /// Links it and another process.

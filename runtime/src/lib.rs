@@ -20,6 +20,7 @@ pub mod process;
 pub mod program;
 pub mod random;
 pub mod sched;
+pub mod slab;
 mod sync;
 pub mod system;
 pub mod tier;

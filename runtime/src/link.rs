@@ -15,9 +15,10 @@ use crate::ionpack::Package;
 use crate::natives::{NativeBody, Registry};
 use crate::object::shape::{Property, ShapeId, ShapeTable};
 use crate::program::{
-    Bytecode, Code, FrameLayout, FuncId, Function, FunctionSource, Konst, NativeId, NativeRef,
-    Program,
+    Bytecode, Code, FrameLayout, FuncId, Function, FunctionSource, Growth, Konst, NativeId,
+    NativeRef, Program,
 };
+use crate::slab::{Full, Slab};
 use crate::value::{Atom, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, OnceLock};
@@ -104,73 +105,105 @@ pub fn link(
     shapes: &ShapeTable,
     registry: &Registry,
 ) -> Result<Program, Vec<VerifyError>> {
+    link_with_room(package, atoms, shapes, registry, 0)
+}
+
+/// Links a package, with room for so many further functions, constants and library functions each: see
+/// [`grow`]. Such a program is only interpreted, and results of processes that have ended are kept, for
+/// code may come that asks for them.
+pub fn link_with_room(
+    package: &Package,
+    atoms: &AtomTable,
+    shapes: &ShapeTable,
+    registry: &Registry,
+    room: usize,
+) -> Result<Program, Vec<VerifyError>> {
     verify::verify_package(package, &registry.names())?;
     let (entry_class, entry_function) =
         bytecode::resolve::entry_point(package).map_err(|error| vec![error])?;
-    let mut first = Vec::new();
-    let mut total = 0u32;
-    for class in &package.classes {
-        first.push(total);
-        total += class.file.functions.len() as u32;
-    }
-    let library = library_functions(package, registry)?;
-    let library_ids = library.iter().zip(total..);
-    let mut linker = Linker {
-        atoms,
-        shapes,
-        registry,
-        library: library_ids.map(|((name, _), id)| (name.clone(), FuncId(id))).collect(),
-        index: FunctionIndex::of_package(package),
-        first,
-        natives: Vec::new(),
-        native_ids: FxHashMap::default(),
-        templates: Vec::new(),
-        literals: Space::new(),
-        linked_numbers: FxHashSet::default(),
-        has_select: false,
-        most_passed: most_passed(
-            package_functions(package).chain(library.iter().map(|(_, function)| &**function)),
-        ),
-    };
-    let mut functions = Vec::with_capacity(total as usize + library.len());
-    for class in &package.classes {
-        let lines = package.lines.iter().find(|lines| lines.class == class.name);
-        let path: Option<Arc<str>> = lines.map(|lines| lines.path.as_str().into());
-        for (i, function) in class.file.functions.iter().enumerate() {
-            let id = FuncId(functions.len() as u32);
-            let table = lines.and_then(|lines| lines.functions.get(i));
-            let source = path
-                .as_ref()
-                .zip(table)
-                .map(|(path, lines)| FunctionSource { path: path.clone(), lines: lines.clone() });
-            functions.push(Function { source, ..linker.function(id, &class.name, function) });
-        }
-    }
-    for (_, function) in &library {
-        let id = FuncId(functions.len() as u32);
-        functions.push(linker.function(id, LIBRARY_CLASS, function));
-    }
+    let mut linker = Linker::new(package, atoms, shapes, registry, None)?;
+    let functions = linker.functions(package);
     let entry = FuncId(linker.first[entry_class] + entry_function as u32);
+    let growth = Growth { literals: vec![linker.literals], library: linker.library };
     Ok(Program {
         name: package.manifest.name.clone(),
-        functions,
-        natives: linker.natives,
-        templates: linker.templates,
+        functions: Slab::new(functions, room),
+        natives: Slab::new(linker.natives, room),
+        templates: Slab::new(linker.templates, room),
         entry,
-        literals: linker.literals,
+        growth: growth.into(),
         linked_numbers: linker.linked_numbers,
-        has_select: linker.has_select,
+        has_select: linker.has_select || room > 0,
     })
+}
+
+/// Why a program cannot take in further classes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GrowError {
+    /// They are not valid.
+    Invalid(Vec<VerifyError>),
+    /// There is no room for so much more.
+    Full,
+}
+
+impl std::fmt::Display for GrowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            GrowError::Invalid(errors) => match errors.first() {
+                Some(first) => first.fmt(f),
+                None => f.write_str("the classes are not valid"),
+            },
+            GrowError::Full => f.write_str("the program has no room for more functions"),
+        }
+    }
+}
+
+impl std::error::Error for GrowError {}
+
+/// Adds the classes of a package to a program. They may name functions of earlier ones; of several with
+/// one name the latest is meant. Processes may run meanwhile: they see nothing of it until somebody hands
+/// them a new function. LINK in the new code finds no processes.
+///
+/// # Errors
+/// If the classes are not valid, or there is no room; then the program is as before.
+pub fn grow(
+    program: &Program,
+    package: &Package,
+    atoms: &AtomTable,
+    shapes: &ShapeTable,
+    registry: &Registry,
+) -> Result<(), GrowError> {
+    verify::verify_classes(&package.classes).map_err(GrowError::Invalid)?;
+    let mut growth = program.growth();
+    let earlier = Some((program, &*growth));
+    let mut linker =
+        Linker::new(package, atoms, shapes, registry, earlier).map_err(GrowError::Invalid)?;
+    let functions = linker.functions(package);
+    let Linker { natives, templates, literals, library, .. } = linker;
+    let fits = natives.len() <= program.natives.room()
+        && templates.len() <= program.templates.room()
+        && functions.len() <= program.functions.room();
+    if !fits {
+        return Err(GrowError::Full);
+    }
+    let full = |Full| GrowError::Full;
+    // The functions last: they name the others.
+    program.natives.append(natives).map_err(full)?;
+    program.templates.append(templates).map_err(full)?;
+    growth.literals.push(literals);
+    growth.library = library;
+    program.functions.append(functions).map_err(full)
 }
 
 /// What stack traces call the class of library functions that are bytecode.
 const LIBRARY_CLASS: &str = "__stdlib";
 
 /// The library functions that are bytecode and that a package refers to, directly or through others,
-/// by registered name, in order of discovery.
+/// by registered name, in order of discovery; without those that are known.
 fn library_functions(
     package: &Package,
     registry: &Registry,
+    known: &FxHashMap<String, FuncId>,
 ) -> Result<Vec<(String, Arc<bytecode::Function>)>, Vec<VerifyError>> {
     let mut found: Vec<(String, Arc<bytecode::Function>)> = Vec::new();
     let mut names = FxHashSet::default();
@@ -179,6 +212,7 @@ fn library_functions(
         let mut refer = |name: &str| {
             if let Some(def) = registry.find(name)
                 && let NativeBody::Bytecode(body) = &def.body
+                && !known.contains_key(&def.name)
                 && names.insert(def.name.clone())
             {
                 new.push((def.name.clone(), body.clone()));
@@ -220,19 +254,101 @@ struct Linker<'a> {
     atoms: &'a AtomTable,
     shapes: &'a ShapeTable,
     registry: &'a Registry,
-    /// Functions of [`library_functions`] by registered name.
+    /// The program that grows.
+    earlier: Option<&'a Program>,
+    /// Functions of [`library_functions`] by registered name, known ones included.
     library: FxHashMap<String, FuncId>,
+    /// Those of them that are to be linked.
+    new_library: Vec<Arc<bytecode::Function>>,
     index: FunctionIndex<'a>,
     /// Number of each class's first function.
     first: Vec<u32>,
+    /// Further library functions, and the number of the first.
     natives: Vec<NativeRef>,
+    first_native: u32,
     native_ids: FxHashMap<String, NativeId>,
+    /// Further templates, and the number of the first.
     templates: Vec<Template>,
+    first_template: u32,
     literals: Space,
     linked_numbers: FxHashSet<u64>,
     has_select: bool,
     /// See [`most_passed`].
     most_passed: u16,
+}
+
+impl<'a> Linker<'a> {
+    fn new(
+        package: &'a Package,
+        atoms: &'a AtomTable,
+        shapes: &'a ShapeTable,
+        registry: &'a Registry,
+        earlier: Option<(&'a Program, &Growth)>,
+    ) -> Result<Linker<'a>, Vec<VerifyError>> {
+        let mut library = earlier.map(|(_, growth)| growth.library.clone()).unwrap_or_default();
+        let earlier = earlier.map(|(program, _)| program);
+        let mut total = earlier.map_or(0, |program| program.functions.len() as u32);
+        let mut first = Vec::new();
+        for class in &package.classes {
+            first.push(total);
+            total += class.file.functions.len() as u32;
+        }
+        let new_library = library_functions(package, registry, &library)?;
+        library.extend(
+            new_library.iter().zip(total..).map(|((name, _), id)| (name.clone(), FuncId(id))),
+        );
+        let new_library: Vec<_> = new_library.into_iter().map(|(_, function)| function).collect();
+        let natives = earlier.map_or(&[][..], |program| &program.natives);
+        let all = package_functions(package).chain(new_library.iter().map(|function| &**function));
+        Ok(Linker {
+            atoms,
+            shapes,
+            registry,
+            earlier,
+            library,
+            index: FunctionIndex::of_package(package),
+            first,
+            natives: Vec::new(),
+            first_native: natives.len() as u32,
+            native_ids: natives
+                .iter()
+                .zip(0..)
+                .map(|(native, id)| (native.name.clone(), NativeId(id)))
+                .collect(),
+            templates: Vec::new(),
+            first_template: earlier.map_or(0, |program| program.templates.len() as u32),
+            literals: Space::new(),
+            linked_numbers: FxHashSet::default(),
+            has_select: false,
+            most_passed: most_passed(all),
+            new_library,
+        })
+    }
+
+    /// All functions of the package, then those of the library that it refers to.
+    fn functions(&mut self, package: &Package) -> Vec<Function> {
+        let before = self.earlier.map_or(0, |program| program.functions.len() as u32);
+        let mut functions: Vec<Function> = Vec::new();
+        let next = |functions: &Vec<Function>| FuncId(before + functions.len() as u32);
+        for class in &package.classes {
+            let lines = package.lines.iter().find(|lines| lines.class == class.name);
+            let path: Option<Arc<str>> = lines.map(|lines| lines.path.as_str().into());
+            for (i, function) in class.file.functions.iter().enumerate() {
+                let id = next(&functions);
+                let table = lines.and_then(|lines| lines.functions.get(i));
+                let source = path.as_ref().zip(table).map(|(path, lines)| FunctionSource {
+                    path: path.clone(),
+                    lines: lines.clone(),
+                });
+                functions.push(Function { source, ..self.function(id, &class.name, function) });
+            }
+        }
+        for function in std::mem::take(&mut self.new_library) {
+            let id = next(&functions);
+            functions.push(self.function(id, LIBRARY_CLASS, &function));
+        }
+        functions
+    }
 }
 
 /// The most values that one of these functions can be called with: captures, then arguments.
@@ -284,7 +400,7 @@ impl Linker<'_> {
         if let Some(&id) = self.native_ids.get(name) {
             return id;
         }
-        let id = NativeId(self.natives.len() as u32);
+        let id = NativeId(self.first_native + self.natives.len() as u32);
         self.natives.push(NativeRef { name: name.into(), def: self.registry.find(name).cloned() });
         self.native_ids.insert(name.into(), id);
         id
@@ -341,17 +457,22 @@ impl Linker<'_> {
             Template::Value(value) => Konst::Value(value),
             container => {
                 self.templates.push(container);
-                Konst::Fresh(self.templates.len() as u32 - 1)
+                Konst::Fresh(self.first_template + self.templates.len() as u32 - 1)
             }
         }
     }
 
     /// The atom constant of a LOAD_CONST.
     fn special(&mut self, text: &str, class: &str) -> Konst {
-        if let Some(name) = text.strip_prefix(FUNCTION_REF)
-            && let Some((class, position)) = self.index.resolve(name, class)
-        {
-            return Konst::Value(Value::function(FuncId(self.first[class] + position as u32)));
+        if let Some(name) = text.strip_prefix(FUNCTION_REF) {
+            if let Some((class, position)) = self.index.resolve(name, class) {
+                return Konst::Value(Value::function(FuncId(self.first[class] + position as u32)));
+            }
+            if let Some((class, function)) = name.rsplit_once(':')
+                && let Some(id) = self.earlier.and_then(|program| program.find(class, function))
+            {
+                return Konst::Value(Value::function(id));
+            }
         }
         if let Some(name) = text.strip_prefix(STDLIB) {
             if let Some(def) = self.registry.find(name)

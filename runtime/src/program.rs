@@ -2,7 +2,8 @@
 //!
 //! Linking (see [`crate::link`]) turns the verified functions of a package into one flat list,
 //! resolves the constant of every LOAD_CONST, and fixes each function's frame layout. A `Program` is
-//! immutable and shared by all workers and engines.
+//! shared by all workers and engines. What is in it never changes; one that was linked with room can take
+//! in further functions (see [`crate::link::grow`]), behind the others.
 //!
 //! Invariant: everything in here comes from functions that passed the verifier, so register
 //! numbers are below `layout.words`, jump targets are at most `code.len()`, and ids are in range.
@@ -10,8 +11,9 @@
 use crate::bytecode::Instr;
 use crate::bytecode::flow::Flow;
 use crate::ionpack::FunctionLines;
+use crate::slab::Slab;
 use crate::value::Value;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Index of a function in [`Program::functions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -172,23 +174,29 @@ pub struct Program {
     /// Name of the package.
     pub name: String,
     /// All functions of all classes.
-    pub functions: Vec<Function>,
+    pub functions: Slab<Function>,
     /// Library functions by [`NativeId`].
-    pub natives: Vec<NativeRef>,
+    pub natives: Slab<NativeRef>,
     /// Containers that LOAD_CONST copies, by [`Konst::Fresh`].
-    pub templates: Vec<crate::link::Template>,
+    pub templates: Slab<crate::link::Template>,
     /// Where a run begins.
     pub entry: FuncId,
-    /// Memory of the immortal literals.
-    pub(crate) literals: crate::heap::Space,
+    /// What further functions may use or add to.
+    pub(crate) growth: Mutex<Growth>,
     /// Numbers that LINK instructions name.
     pub linked_numbers: rustc_hash::FxHashSet<u64>,
     /// Is there a SELECT or SELECT_WITH_KILL, so that results of ended processes must be kept?
     pub has_select: bool,
 }
 
-// SAFETY: the literals are never written after linking.
-unsafe impl Sync for Program {}
+/// What linking further functions needs to know, and adds to.
+#[derive(Debug, Default)]
+pub(crate) struct Growth {
+    /// Memory of the immortal literals, which are never written after linking.
+    pub(crate) literals: Vec<crate::heap::Space>,
+    /// The library functions that are bytecode, by registered name.
+    pub(crate) library: rustc_hash::FxHashMap<String, FuncId>,
+}
 
 impl Program {
     /// A function.
@@ -205,6 +213,20 @@ impl Program {
 
     /// Bytes of immortal literals.
     pub fn literal_bytes(&self) -> usize {
-        self.literals.used()
+        self.growth().literals.iter().map(crate::heap::Space::used).sum()
+    }
+
+    /// The function of a class.
+    pub fn find(&self, class: &str, name: &str) -> Option<FuncId> {
+        let is_it = |function: &&Function| {
+            function.class == class && function.name.as_deref() == Some(name)
+        };
+        // Of several, the latest.
+        self.functions.iter().rev().find(is_it).map(|function| function.id)
+    }
+
+    pub(crate) fn growth(&self) -> MutexGuard<'_, Growth> {
+        // Nothing that can panic leaves it half changed.
+        self.growth.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

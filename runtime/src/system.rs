@@ -11,6 +11,7 @@ use crate::process::table::ProcessTable;
 use crate::program::Program;
 use crate::sched::blocking::Blocking;
 use crate::sched::hub::Hub;
+use crate::slab::Slab;
 use crate::tier::Compiler;
 use crate::value::Pid;
 use crate::vm::Control;
@@ -274,7 +275,7 @@ pub struct System {
     /// Time slices handed out, by worker.
     pub(crate) slices: Box<[Slices]>,
     /// The functions as the interpreter runs them.
-    pub(crate) codes: Arc<Vec<CodeBlock>>,
+    pub(crate) codes: Arc<Slab<CodeBlock>>,
     /// The main process, and how it ended.
     pub(crate) main: OnceLock<Pid>,
     pub(crate) main_end: Mutex<Option<(ExitReason, Option<Parcel>)>>,

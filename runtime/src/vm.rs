@@ -6,7 +6,7 @@ use crate::error::{ExitReason, Trap};
 use crate::heap::copy::Parcel;
 use crate::interp::code::CodeBlock;
 use crate::ionpack::Package;
-use crate::link::link;
+use crate::link::link_with_room;
 use crate::natives::Registry;
 use crate::object::shape::ShapeTable;
 use crate::ops::call;
@@ -39,8 +39,17 @@ pub struct Linked {
 impl Linked {
     /// Verifies and links a package; `registry` is what its library functions mean.
     pub fn new(package: &Package, registry: &Registry) -> Result<Linked, Vec<VerifyError>> {
+        Linked::with_room(package, registry, 0)
+    }
+
+    /// As [`Linked::new`], with room for so many further functions: see [`crate::host::Machine::grow`].
+    pub fn with_room(
+        package: &Package,
+        registry: &Registry,
+        room: usize,
+    ) -> Result<Linked, Vec<VerifyError>> {
         let (atoms, shapes) = (Arc::new(AtomTable::new()), Arc::new(ShapeTable::new()));
-        let program = Arc::new(link(package, &atoms, &shapes, registry)?);
+        let program = Arc::new(link_with_room(package, &atoms, &shapes, registry, room)?);
         Ok(Linked { program, atoms, shapes })
     }
 }
@@ -191,7 +200,7 @@ pub(crate) fn system(
     outputs: Outputs,
     open: bool,
 ) -> Arc<System> {
-    let fused = config.preempt == Preempt::Safepoint && !config.debug;
+    let fused = is_fused(&config);
     let workers = config.schedulers.clamp(1, MAX_SCHEDULERS);
     linked.atoms.set_limit(config.max_atoms);
     Arc::new(System {
@@ -216,6 +225,11 @@ pub(crate) fn system(
         counters: Counters::default(),
         started: Instant::now(),
     })
+}
+
+/// Does the interpreter do several instructions in one step?
+pub(crate) fn is_fused(config: &Config) -> bool {
+    config.preempt == Preempt::Safepoint && !config.debug
 }
 
 /// Starts the threads of all workers.

@@ -11,6 +11,7 @@ pub mod fmt;
 pub mod info;
 pub mod natives;
 pub mod new;
+pub mod repl;
 pub mod reports;
 pub mod run;
 pub mod samples;

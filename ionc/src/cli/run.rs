@@ -199,7 +199,7 @@ impl Args {
 }
 
 /// A seed that nobody knows before.
-fn any_seed() -> u64 {
+pub(super) fn any_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -17,12 +17,14 @@ pub mod parser;
 pub mod program;
 pub mod render;
 pub mod resolve;
+pub mod session;
 pub mod source;
 pub mod token;
 
 pub use builtin::{Native, Natives};
 pub use diag::{Diag, Severity};
 pub use program::{Compiled, Options, compile};
+pub use session::Session;
 pub use source::Source;
 
 /// The modules of the standard library that are written in Ion: path, class, text.

@@ -52,12 +52,27 @@ pub fn compile(sources: &[Source], natives: &Natives, options: &Options) -> Comp
     let names = sources.iter().map(|source| source.class.as_str());
     let globals = resolve::index(names.zip(&modules));
     let parse_failed = diags.iter().any(Diag::is_error);
-    let resolved: Vec<Resolved> = modules
+    let mut resolved: Vec<Resolved> = modules
         .iter_mut()
         .enumerate()
         .map(|(class, module)| resolve::resolve(module, class as u32, &globals, natives))
         .collect();
-    let mut resolved = resolved;
+    keep_resolved(&mut diags, &mut resolved, parse_failed);
+    if options.needs_main
+        && !parse_failed
+        && let (Some(module), Some(source)) = (modules.first(), sources.first())
+    {
+        keep(&mut diags, 0, check_main(module, &source.text));
+    }
+    if !settle(&mut diags) {
+        return Compiled { package: None, diags };
+    }
+    let package = package(sources, &modules, &resolved, &globals, options, None);
+    Compiled { package: Some(package), diags }
+}
+
+/// Keeps what resolving has found.
+pub(super) fn keep_resolved(diags: &mut Vec<Diag>, resolved: &mut [Resolved], parse_failed: bool) {
     for (file, resolved) in resolved.iter_mut().enumerate() {
         let mut found = std::mem::take(&mut resolved.diags);
         if parse_failed {
@@ -66,33 +81,29 @@ pub fn compile(sources: &[Source], natives: &Natives, options: &Options) -> Comp
                 diag.is_error() && !diags.iter().any(|other| other.file == file && other.is_error())
             });
         }
-        keep(&mut diags, file, found);
+        keep(diags, file, found);
     }
-    if options.needs_main
-        && !parse_failed
-        && let (Some(module), Some(source)) = (modules.first(), sources.first())
-    {
-        keep(&mut diags, 0, check_main(module, &source.text));
-    }
-    diags.sort_by_key(|diag| (diag.file, diag.span, diag.severity));
-    diags.dedup();
-    if diags.iter().any(Diag::is_error) {
-        // Warnings about a program that is not understood are mostly wrong.
-        diags.retain(Diag::is_error);
-        diags.truncate(MAX_DIAGS);
-        return Compiled { package: None, diags };
-    }
-    diags.truncate(MAX_DIAGS);
-    let package = package(sources, &modules, &resolved, &globals, options);
-    Compiled { package: Some(package), diags }
 }
 
-fn keep(all: &mut Vec<Diag>, file: usize, found: Vec<Diag>) {
+/// Sorts diagnostics; true if there are no errors.
+pub(super) fn settle(diags: &mut Vec<Diag>) -> bool {
+    diags.sort_by_key(|diag| (diag.file, diag.span, diag.severity));
+    diags.dedup();
+    let failed = diags.iter().any(Diag::is_error);
+    if failed {
+        // Warnings about a program that is not understood are mostly wrong.
+        diags.retain(Diag::is_error);
+    }
+    diags.truncate(MAX_DIAGS);
+    !failed
+}
+
+pub(super) fn keep(all: &mut Vec<Diag>, file: usize, found: Vec<Diag>) {
     all.extend(found.into_iter().map(|diag| Diag { file, ..diag }));
 }
 
 /// Statements outside functions are the body of `main`, if there is no such function.
-fn script(module: &mut Module<'_>, diags: &mut Vec<Diag>) {
+pub(super) fn script(module: &mut Module<'_>, diags: &mut Vec<Diag>) {
     let Some(first) = module.script.first().map(|stmt| stmt.span) else { return };
     let main = module
         .functions
@@ -187,12 +198,13 @@ fn check_main(module: &Module<'_>, text: &str) -> Vec<Diag> {
     }
 }
 
-fn package<'s>(
+pub(super) fn package<'s>(
     sources: &[Source],
     modules: &[Module<'s>],
     resolved: &[Resolved],
     globals: &resolve::Globals<'s>,
     options: &Options,
+    input: Option<emit::Input>,
 ) -> Package {
     let function_name =
         |function: &Function<'_>| function.name.map_or("", |name| name.text).to_owned();
@@ -202,6 +214,7 @@ fn package<'s>(
         sources,
         lines: &indices,
         globals,
+        input,
         constants: Vec::new(),
         functions: modules
             .iter()

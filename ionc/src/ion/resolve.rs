@@ -42,6 +42,8 @@ pub struct Var {
     pub is_static: bool,
     /// No warning if it is not used.
     quiet: bool,
+    /// Is it of an earlier input of a session?
+    earlier: bool,
 }
 
 impl Var {
@@ -85,6 +87,25 @@ struct Resolver<'a, 's> {
     /// Are names of a pattern of an arm being declared?
     in_arm: bool,
     used_imports: rustc_hash::FxHashSet<&'s str>,
+    input: Option<InputNames<'a, 's>>,
+}
+
+/// What an input of a session has to do with others.
+#[derive(Clone, Copy, Debug)]
+pub struct InputNames<'a, 's> {
+    /// Variables of earlier ones.
+    pub earlier: &'a [Earlier<'s>],
+    /// Its variables that later ones see.
+    pub exported: &'a [VarId],
+}
+
+/// A variable of an earlier input of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Earlier<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// May not be assigned; what to call it.
+    pub constant: Option<&'static str>,
 }
 
 /// Resolves the module of class number `class`.
@@ -93,6 +114,18 @@ pub fn resolve<'s>(
     class: u32,
     globals: &Globals<'s>,
     natives: &Natives,
+) -> Resolved {
+    resolve_input(module, class, globals, natives, None)
+}
+
+/// As [`resolve`], for an input of a session. Variables of earlier ones are numbered from the end of the
+/// module's own on.
+pub fn resolve_input<'s>(
+    module: &mut Module<'s>,
+    class: u32,
+    globals: &Globals<'s>,
+    natives: &Natives,
+    input: Option<InputNames<'_, 's>>,
 ) -> Resolved {
     let mut resolver = Resolver {
         globals,
@@ -105,7 +138,23 @@ pub fn resolve<'s>(
         functions: 0,
         in_arm: false,
         used_imports: Default::default(),
+        input,
     };
+    for known in input.map_or(&[][..], |input| input.earlier) {
+        let id = resolver.out.vars.len() as VarId;
+        // It lives in an object that all inputs share.
+        resolver.out.vars.push(Var {
+            name: known.name.to_owned(),
+            constant: known.constant,
+            assigned: true,
+            used: true,
+            ready: true,
+            quiet: true,
+            earlier: true,
+            ..Var::default()
+        });
+        resolver.names.entry(known.name).or_default().push(id);
+    }
     resolver.check_items(module);
     for function in &mut module.functions {
         resolver.function(function);
@@ -159,11 +208,13 @@ impl<'s> Resolver<'_, 's> {
         }
         let frame = self.frame();
         let (owner, in_loop) = (frame.number, frame.loop_depth > 0);
-        let quiet = name.starts_with('_');
+        let exported = self.input.is_some_and(|input| input.exported.contains(&id));
+        let quiet = name.starts_with('_') || exported;
         if let Some(&outer) = self.names.get(name).and_then(|list| list.last())
             && !quiet
             && double.is_none()
             && self.out.vars[outer as usize].ready
+            && !self.out.vars[outer as usize].earlier
         {
             let outer = self.out.vars[outer as usize].span;
             self.report(
@@ -173,8 +224,20 @@ impl<'s> Resolver<'_, 's> {
                     .help("rename one of them"),
             );
         }
-        *self.var(id) =
-            Var { name: name.to_owned(), span, owner, in_loop, constant, quiet, ..Var::default() };
+        // A later input may assign it.
+        let assigned = exported && constant.is_none();
+        let name_text = name.to_owned();
+        *self.var(id) = Var {
+            name: name_text,
+            span,
+            owner,
+            in_loop,
+            constant,
+            quiet,
+            assigned,
+            used: exported,
+            ..Var::default()
+        };
         self.names.entry(name).or_default().push(id);
         self.declared.push(name);
     }

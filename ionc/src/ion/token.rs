@@ -165,31 +165,54 @@ impl Tok {
 
     /// Is it a reserved word?
     pub fn is_keyword(self) -> bool {
+        KEYWORDS.contains(&self)
+    }
+
+    /// Can nothing end with it?
+    pub fn asks_for_more(self) -> bool {
         use Tok::*;
         matches!(
             self,
-            Function
-                | Const
-                | Let
-                | If
-                | Else
-                | While
-                | For
-                | Break
-                | Continue
-                | Return
-                | Match
-                | Receive
-                | Import
-                | Export
-                | True
-                | False
-                | Undefined
-                | SelfKw
-                | This
+            Else | Comma
+                | Dot
+                | Ellipsis
+                | Arrow
+                | Question
+                | Colon
+                | Coalesce
+                | Assign
+                | PlusAssign
+                | MinusAssign
+                | StarAssign
+                | SlashAssign
+                | Plus
+                | Minus
+                | Star
+                | StarStar
+                | Slash
+                | Percent
+                | EqEq
+                | NotEq
+                | Lt
+                | Le
+                | Gt
+                | Ge
+                | AndAnd
+                | OrOr
+                | Not
+                | Bar
         )
     }
 }
+
+/// The reserved words.
+pub const KEYWORDS: [Tok; 19] = {
+    use Tok::*;
+    [
+        Function, Const, Let, If, Else, While, For, Break, Continue, Return, Match, Receive,
+        Import, Export, True, False, Undefined, SelfKw, This,
+    ]
+};
 
 /// The keyword that a word is, if it is one.
 pub fn keyword(word: &str) -> Option<Tok> {

@@ -11,7 +11,9 @@ use crate::bytecode::ops::RegList;
 use crate::ops::arith::Arith;
 use crate::ops::compare::Compare;
 use crate::program::{Code, Function, Konst, Program};
+use crate::slab::Slab;
 use crate::value::Value;
+use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
 /// Internal operation codes.
@@ -328,8 +330,36 @@ impl CodeBlock {
     }
 
     /// Translates a program.
-    pub(crate) fn program(program: &Program, fused: bool) -> Vec<CodeBlock> {
-        program.functions.iter().map(|function| CodeBlock::new(function, fused)).collect()
+    pub(crate) fn program(program: &Program, fused: bool) -> Slab<CodeBlock> {
+        let blocks = CodeBlock::of(&program.functions, fused);
+        Slab::new(blocks, program.functions.room())
+    }
+
+    /// These functions.
+    pub(crate) fn of(functions: &[Function], fused: bool) -> Vec<CodeBlock> {
+        functions.iter().map(|function| CodeBlock::new(function, fused)).collect()
+    }
+}
+
+/// All functions of a program, by number.
+#[derive(Clone, Copy)]
+pub(crate) struct Codes<'a> {
+    base: *const CodeBlock,
+    list: PhantomData<&'a Slab<CodeBlock>>,
+}
+
+impl<'a> Codes<'a> {
+    /// Those of this list, and those that it will have.
+    pub(crate) fn new(list: &'a Slab<CodeBlock>) -> Codes<'a> {
+        Codes { base: list.base(), list: PhantomData }
+    }
+
+    /// The function of a number that a value or a frame record holds.
+    #[inline(always)]
+    pub(crate) fn get(self, id: u32) -> &'a CodeBlock {
+        // SAFETY: only linking makes such numbers, and whoever has the value of a function got it after
+        // its code was in the list: see `Machine::grow`.
+        unsafe { &*self.base.add(id as usize) }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::process::stack::{FrameHeader, HEADER_WORDS, NATIVE_FRAME};
 use crate::process::{Process, Safepoint};
 use crate::program::FuncId;
 use crate::value::Value;
-use code::{CodeBlock, NONE, Op, OpCode, PACKED};
+use code::{CodeBlock, Codes, NONE, Op, OpCode, PACKED};
 use std::sync::atomic::Ordering;
 
 /// Lists of up to so many registers are copied to the native stack rather than the heap.
@@ -46,7 +46,7 @@ pub enum Leave {
 ///
 /// Invariant: `base` is the first register of the newest record and `code` is its function.
 struct Cursor<'a> {
-    codes: &'a [CodeBlock],
+    codes: Codes<'a>,
     code: &'a CodeBlock,
     function: u32,
     base: *mut Value,
@@ -55,12 +55,12 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Positions at the newest record; `None` if it is not a bytecode frame.
-    fn load(process: &mut Process, codes: &'a [CodeBlock]) -> Option<Cursor<'a>> {
+    fn load(process: &mut Process, codes: Codes<'a>) -> Option<Cursor<'a>> {
         let header = process.stack.top()?;
         if header.function & NATIVE_FRAME != 0 {
             return None;
         }
-        let code = &codes[header.function as usize];
+        let code = codes.get(header.function);
         let pc = &raw const code.ops[header.pc as usize];
         Some(Cursor { codes, code, function: header.function, base: process.stack.top_base(), pc })
     }
@@ -131,7 +131,7 @@ enum Flow {
 pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
     process: &mut Process,
 ) -> Leave {
-    let codes: &[CodeBlock] = process.worker().codes();
+    let codes = process.worker().codes();
     let Some(Cursor { mut code, mut function, mut base, mut pc, .. }) =
         Cursor::load(process, codes)
     else {
@@ -484,13 +484,13 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
                 };
                 let callee = reg!(op.b);
                 if let Some(FuncId(id)) = callee.as_function()
-                    && codes[id as usize].is_bytecode
+                    && codes.get(id).is_bytecode
                 {
                     let Some(window) = enter(process, &at!(), op, id) else {
                         process.suspend_top(index!(), op.a, Cont::Store);
                         return Leave::Trapped(process.out_of_memory());
                     };
-                    (code, function, base) = (&codes[id as usize], id, window);
+                    (code, function, base) = (codes.get(id), id, window);
                     pc = code.ops.as_ptr();
                     if process.charge(if STEP { 2 } else { 1 }) {
                         safepoint!();
@@ -617,7 +617,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
 /// or nothing if there is no memory.
 #[inline(always)]
 fn enter(process: &mut Process, at: &Cursor<'_>, op: &Op, id: u32) -> Option<*mut Value> {
-    let callee = &at.codes[id as usize];
+    let callee = at.codes.get(id);
     let words = callee.words as usize;
     // A KCall has skipped to its CALL, so `pc` is the CALL itself.
     let resume = FrameHeader {
@@ -688,7 +688,7 @@ fn leave_frame<'a>(
         process.deliver(value);
         return Err(Leave::Other);
     }
-    let code = &at.codes[header.function as usize];
+    let code = at.codes.get(header.function);
     let caller = Cursor {
         codes: at.codes,
         code,

@@ -17,6 +17,7 @@ use crate::error::{ExitReason, Trap};
 use crate::heap::Space;
 use crate::heap::copy::{Parcel, copy_into};
 use crate::object::container;
+use crate::program::FuncId;
 use crate::random::Random;
 use crate::sched::worker::Worker;
 use crate::system::{Overflow, System};
@@ -66,8 +67,18 @@ pub(crate) struct Bonds {
     pub(crate) held: Option<Parcel>,
     /// It waits for a message with as little memory as possible.
     pub(crate) hibernates: bool,
+    /// What it does instead of ending.
+    pub(crate) lasting: Option<Lasting>,
     /// What a function gave that ran on a thread of its own.
     pub(crate) answer: Option<std::result::Result<Value, Trap>>,
+}
+
+/// What a process does that begins again instead of ending: this function is called with its owner and the
+/// reason for which it would have ended. Memory, mailbox and bonds stay.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lasting {
+    pub(crate) function: FuncId,
+    pub(crate) owner: Pid,
 }
 
 /// The text of a number that references are made of.

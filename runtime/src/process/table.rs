@@ -149,6 +149,11 @@ impl Slot {
         self.kill.load(Ordering::Relaxed)
     }
 
+    /// Forgets that another process has asked to end it.
+    pub(crate) fn forgive(&self) {
+        self.kill.store(false, Ordering::SeqCst);
+    }
+
     /// Forgets what was asked of the last user.
     fn clear(&self) {
         for flag in [&self.kill, &self.signalled, &self.watched, &self.crowded] {

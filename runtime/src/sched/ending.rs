@@ -3,7 +3,8 @@
 use super::worker::Worker;
 use crate::error::{ExitReason, Trap};
 use crate::heap::copy::Parcel;
-use crate::process::{Process, signal};
+use crate::ops::call;
+use crate::process::{Process, Wait, signal};
 use crate::system::System;
 use crate::value::Value;
 use std::sync::atomic::Ordering;
@@ -34,6 +35,27 @@ impl Ending {
 }
 
 impl Worker {
+    /// Empties the stack of a process that is to begin again, and calls its function; false if it is not.
+    fn begin_again(
+        &self,
+        process: &mut Process,
+        reason: &ExitReason,
+        given: Option<&Parcel>,
+    ) -> bool {
+        let Some(lasting) = process.bonds.as_ref().and_then(|bonds| bonds.lasting) else {
+            return false;
+        };
+        process.rewind();
+        process.wait = Wait::No;
+        process.stack.clear();
+        process.heap.collect_wanted = true;
+        let reason = process.accept(signal::reason_parcel(reason, given));
+        let args = [Value::pid(lasting.owner), reason].into_iter();
+        let (program, this) = (process.program(), Value::UNDEFINED);
+        let (stack, function) = (&mut process.stack, lasting.function);
+        call::push_frame(stack, program, usize::MAX, function, this, args).is_ok()
+    }
+
     pub(super) fn end_process(&self, mut process: Box<Process>, ending: Ending) {
         let Ending { reason, result, given } = ending;
         let system: &System = &self.system;
@@ -53,6 +75,14 @@ impl Worker {
         });
         if let Some((_, timer)) = process.wait.timer() {
             self.cancel_timer(timer);
+        }
+        if self.begin_again(&mut process, &reason, given.as_ref())
+            && let Some(slot) = system.table.slot(pid)
+        {
+            slot.forgive();
+            process.worker = std::ptr::null();
+            slot.put_runnable(process);
+            return self.enqueue(pid);
         }
         process.rewind();
         self.forget_held(&process);

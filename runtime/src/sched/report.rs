@@ -73,6 +73,9 @@ pub(crate) fn processes(system: &Arc<System>) -> Vec<String> {
     let worker = Worker::new(system.clone(), None, 0);
     let mut lines: Vec<(u64, String)> = Vec::new();
     for pid in system.table.pids() {
+        if system.table.slot(pid).is_some_and(|slot| slot.is_host()) {
+            continue;
+        }
         let name = system.table.names.of(pid);
         let name = name.map_or_else(String::new, |name| format!(" ({})", system.atoms.text(name)));
         let (status, details) = worker.inspect(pid, |process| {

@@ -18,7 +18,7 @@ use super::random::Random;
 use super::timer::Wheel;
 use crate::error::{ExitReason, Trap};
 use crate::helpers::{HELPERS, HelperTable};
-use crate::interp::code::CodeBlock;
+use crate::interp::code::{CodeBlock, Codes};
 use crate::interp::{self, Leave};
 use crate::ops::call::Resumed;
 use crate::ops::{Cont, call};
@@ -28,6 +28,7 @@ use crate::process::stack::{NATIVE_FRAME, Stack};
 use crate::process::table::Slot;
 use crate::process::{Process, Safepoint, Wait};
 use crate::program::FuncId;
+use crate::slab::Slab;
 use crate::system::{Engine, Preempt, System};
 use crate::tier::STATUS_RETURNED;
 use crate::value::{Pid, Value};
@@ -57,7 +58,7 @@ pub struct Worker {
     /// See [`crate::tier::Compiler::table`].
     pub(crate) table: *const AtomicU64,
     pub(crate) system: Arc<System>,
-    codes: Arc<Vec<CodeBlock>>,
+    codes: Arc<Slab<CodeBlock>>,
     /// Its number; `None` if it runs no slices.
     id: Option<usize>,
     /// Entries for suspended calls by function; empty: not asked for yet.
@@ -200,10 +201,10 @@ impl Worker {
     }
 
     /// The functions as the interpreter runs them.
-    pub(crate) fn codes<'a>(&self) -> &'a [CodeBlock] {
+    pub(crate) fn codes<'a>(&self) -> Codes<'a> {
         // SAFETY: the worker holds the list for as long as it runs anything, and nobody keeps the
-        // slice beyond a slice.
-        unsafe { &*std::ptr::from_ref(self.codes.as_slice()) }
+        // list beyond a slice.
+        Codes::new(unsafe { &*std::ptr::from_ref::<Slab<CodeBlock>>(&self.codes) })
     }
 
     /// Where compiled code enters `function` with a list of arguments; `None` if it has to be interpreted.

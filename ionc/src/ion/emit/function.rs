@@ -24,11 +24,13 @@ pub(super) fn emit_function<'a, 's>(
     }
     emitter.captured = queued.captures.clone();
     emitter.own_this(function);
+    emitter.open_input(queued);
     if let Some(memo) = &queued.memo {
         emitter.memo_body(function, memo);
     } else {
         emitter.params(&function.params, captured);
         emitter.body(&function.body);
+        emitter.export();
     }
     let FunctionEmitter { code, name, .. } = emitter;
     let (items, regs, labels) = code.finish();
@@ -54,6 +56,7 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
             loops: Vec::new(),
             captured: Vec::new(),
             nested: 0,
+            input: None,
         }
     }
 
@@ -96,7 +99,7 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
     /// The value of a constant of the class: made once in each process, by whoever asks first.
     fn memo_body(&mut self, function: &'a Function<'s>, memo: &str) {
         let Body::Expr(expr) = &function.body else { return };
-        let globals = self.code.constant(ConstValue::Atom("__vm:globals".to_owned()));
+        let globals = self.globals();
         let key = self.atom(memo);
         let known = self.code.reg();
         self.code.op(Instr::GetProp { dst: Dst(known), object: Src(globals), key: Src(key) });
@@ -226,6 +229,7 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
     /// A name for a nested function.
     pub(super) fn nested_name(&mut self, function: &Function<'s>) -> String {
         let wanted = match function.name {
+            Some(name) if self.input.is_some() => name.text.to_owned(),
             Some(name) => format!("{}.{}", self.name, name.text),
             None => {
                 self.nested += 1;
@@ -233,6 +237,62 @@ impl<'e, 'a, 's> FunctionEmitter<'e, 'a, 's> {
             }
         };
         self.module.unique(wanted)
+    }
+
+    // Inputs of sessions.
+
+    fn open_input(&mut self, queued: &Queued<'a, 's>) {
+        let input = self.module.program.input.as_ref();
+        let Some(input) = input.filter(|input| input.class == self.module.class) else { return };
+        if queued.name != INPUT {
+            return;
+        }
+        self.input = Some(input);
+        if queued.function.captures.is_empty() {
+            return;
+        }
+        let globals = self.globals();
+        for id in &queued.function.captures {
+            let key = (id - input.first) as usize;
+            let key = self.atom(&input.earlier[key]);
+            let object = self.code.reg();
+            self.code.op(Instr::GetProp { dst: Dst(object), object: Src(globals), key: Src(key) });
+            self.places.insert(*id, Place::Boxed(object));
+        }
+    }
+
+    /// Leaves the variables of an input for later ones.
+    pub(super) fn export(&mut self) {
+        let Some(input) = self.input else { return };
+        for (id, key) in &input.exports {
+            let object = match (self.places.get(id).copied(), self.module.statics.get(id)) {
+                (Some(Place::Boxed(object)), _) => object,
+                (Some(Place::Reg(value)), _) => self.new_box(Some(value)),
+                (None, Some(name)) => {
+                    let reference = self.module.program.function_ref(self.module.class, name);
+                    let value = self.code.constant(reference);
+                    self.new_box(Some(value))
+                }
+                (None, None) => match self.module.consts.get(id).cloned() {
+                    Some(value) => {
+                        let value = self.code.constant(value);
+                        self.new_box(Some(value))
+                    }
+                    // Left before it has its value.
+                    None => continue,
+                },
+            };
+            let (globals, key) = (self.globals(), self.atom(key));
+            self.code.op(Instr::SetProp {
+                object: Src(globals),
+                key: Src(key),
+                value: Src(object),
+            });
+        }
+    }
+
+    fn globals(&mut self) -> Reg {
+        self.code.constant(ConstValue::Atom("__vm:globals".to_owned()))
     }
 
     // Boxes.

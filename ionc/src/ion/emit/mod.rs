@@ -35,7 +35,25 @@ pub(crate) struct Program<'a, 's> {
     pub sources: &'a [Source],
     /// Their lines.
     pub lines: &'a [LineIndex],
+    /// The input of a session, if one of the classes is one.
+    pub input: Option<Input>,
 }
+
+/// An input of a session. Its variables, and those of earlier inputs, live in boxes, which are properties
+/// of the object that the process keeps.
+pub(crate) struct Input {
+    /// Number of its class, whose only function it is.
+    pub class: u32,
+    /// Number of the first variable of earlier inputs.
+    pub first: VarId,
+    /// The properties of those, by number.
+    pub earlier: Vec<String>,
+    /// What later inputs see of this one.
+    pub exports: Vec<(VarId, String)>,
+}
+
+/// Name of the function of an input.
+pub(crate) const INPUT: &str = "input";
 
 impl Program<'_, '_> {
     fn constant(&self, class: u32, index: u32) -> Option<&ConstValue> {
@@ -108,6 +126,8 @@ struct FunctionEmitter<'e, 'a, 's> {
     captured: Vec<VarId>,
     /// Nested functions so far, for their names.
     nested: u32,
+    /// The input of a session, if this is its function.
+    input: Option<&'a Input>,
 }
 
 /// Compiles a resolved module.

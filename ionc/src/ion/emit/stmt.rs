@@ -82,6 +82,7 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                     Some(value) => self.value(value),
                     None => self.code.constant(ConstValue::Unit),
                 };
+                self.export();
                 self.code.op(Instr::Return { value: Src(value) });
             }
             StmtKind::Break => {

@@ -302,6 +302,14 @@ impl<'s> Resolver<'_, 's> {
 
     /// The function that `spawn("Name", …)` means.
     fn spawned(&mut self, name: &str, span: Span) -> Res {
+        let of_input = |name: &str| {
+            let id = *self.names.get(name)?.last()?;
+            self.out.vars[id as usize].earlier.then_some(id)
+        };
+        if let Some(id) = of_input(name).or_else(|| of_input(&lower_first(name))) {
+            self.capture(id);
+            return Res::Local(id);
+        }
         if let Some((class, info)) = self.globals.class(name) {
             let found =
                 info.functions.get(lower_first(name).as_str()).or_else(|| info.functions.get(name));
@@ -368,15 +376,14 @@ impl<'s> Resolver<'_, 's> {
             var.used = used || reads;
             *res = Res::Local(id);
             if let Some(what) = var.constant {
-                let declared = var.span;
+                let declared = (!var.earlier).then_some(var.span);
                 let help =
                     if what == "a constant" { "declare it with `let`" } else { "use another name" };
-                self.report(
-                    Diag::error(span, format!("cannot assign to `{name}`, {what}"))
-                        .label("assigned here")
-                        .also(declared, "declared here")
-                        .help(help),
-                );
+                let mut diag = Diag::error(span, format!("cannot assign to `{name}`, {what}"))
+                    .label("assigned here")
+                    .help(help);
+                diag.also = declared.map(|declared| (declared, "declared here".to_owned()));
+                self.report(diag);
             }
             return;
         }
@@ -452,7 +459,7 @@ impl<'s> Resolver<'_, 's> {
                 if matches!(self.class_member(number, *there), Res::None) {
                     continue;
                 }
-                if !self.used_imports.contains(here.text) {
+                if self.input.is_none() && !self.used_imports.contains(here.text) {
                     let diag = Diag::warning(
                         here.span,
                         format!("`{}` is imported and never used", here.text),

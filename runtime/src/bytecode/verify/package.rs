@@ -70,14 +70,7 @@ impl fmt::Display for Warning {
 /// `natives` are the names of the known library functions. Returns all errors, at most one for
 /// each function.
 pub fn verify_package(package: &Package, natives: &[&str]) -> Result<Report, Vec<VerifyError>> {
-    let mut errors = Vec::new();
-    let mut names = HashSet::new();
-    for class in &package.classes {
-        if !names.insert(class.name.as_str()) {
-            errors.push(VerifyErrorKind::DuplicateClass(class.name.clone()).into());
-        }
-        verify_class(class, &mut errors);
-    }
+    let mut errors = verify_classes(&package.classes).err().unwrap_or_default();
     match entry_point(package) {
         Ok(entry) if errors.is_empty() => {
             Ok(Report { entry, warnings: find_warnings(package, natives) })
@@ -88,6 +81,19 @@ pub fn verify_package(package: &Package, natives: &[&str]) -> Result<Report, Vec
             Err(errors)
         }
     }
+}
+
+/// Checks every function of classes, and names. Returns all errors, at most one for each function.
+pub fn verify_classes(classes: &[Class]) -> Result<(), Vec<VerifyError>> {
+    let mut errors = Vec::new();
+    let mut names = HashSet::new();
+    for class in classes {
+        if !names.insert(class.name.as_str()) {
+            errors.push(VerifyErrorKind::DuplicateClass(class.name.clone()).into());
+        }
+        verify_class(class, &mut errors);
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 fn verify_class(class: &Class, errors: &mut Vec<VerifyError>) {
