@@ -217,3 +217,24 @@ fn an_interrupt_stops_what_runs() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "interrupted\ninterrupted\ninterrupted\n");
 }
+
+/// Sessions in the guide: lines that begin with `> ` are typed.
+#[test]
+fn sessions_in_the_guide() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide.md");
+    let page = std::fs::read_to_string(path).expect("the page is there");
+    let sessions: Vec<&str> = page
+        .split("```repl\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    assert!(!sessions.is_empty());
+    for session in sessions {
+        let lines = || session.lines().map(|line| line.strip_prefix("> ").ok_or(line));
+        let typed: String =
+            lines().filter_map(Result::ok).map(|line| format!("{line}\n")).collect();
+        let shown: String =
+            lines().filter_map(Result::err).map(|line| format!("{line}\n")).collect();
+        prints(&typed, &shown);
+    }
+}
