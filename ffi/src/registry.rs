@@ -137,7 +137,7 @@ pub(crate) fn canonical(number: f64) -> f64 {
 /// The standard functions.
 pub fn standard() -> Registry {
     let mut registry = Registry::new();
-    stdlib::register(&mut registry);
+    stdlib::PARTS.iter().for_each(|part| registry.add_part(*part));
     registry
 }
 
@@ -155,6 +155,29 @@ mod tests {
         let classic: Vec<_> =
             registry.names().into_iter().filter(|name| !name.contains('.')).collect();
         assert_eq!(classic, names.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn parts_have_the_modules_that_they_name() {
+        for part in stdlib::PARTS {
+            let mut own = Registry::new();
+            (part.register)(&mut own);
+            let module = |def: &ion_runtime::natives::NativeDef| {
+                def.name.split_once('.').map_or(String::new(), |(module, _)| module.to_lowercase())
+            };
+            let modules: std::collections::BTreeSet<_> = own.iter().map(module).collect();
+            let named = part.modules.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(modules, named);
+        }
+    }
+
+    #[test]
+    fn a_function_of_the_host_replaces_one_of_a_part() {
+        let mut registry = standard();
+        let count = registry.names().len();
+        registry.add(crate::convert::native("math.Abs", &["number"], |number: f64| number));
+        assert_eq!(registry.find("Math.abs").map(|def| def.name.as_str()), Some("math.Abs"));
+        assert_eq!(registry.names().len(), count);
     }
 
     #[test]

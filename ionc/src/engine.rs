@@ -1,8 +1,8 @@
 //! Which engines there are, and where their compilers come from.
 
+use ion_image::load::{Aot, ImageFile};
 use ion_jit::driver::aot::{self, Target};
 use ion_jit::image::elf;
-use ion_jit::image::load::{Aot, ImageFile};
 use ion_jit::{Jit, Tiered};
 use ion_runtime::system::{Config, Engine};
 use ion_runtime::tier::Compiler;

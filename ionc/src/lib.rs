@@ -29,15 +29,14 @@ pub mod compile;
 pub mod differential;
 pub mod engine;
 pub mod evaluator;
-pub mod failure;
 pub mod ion;
 pub mod listing;
 pub mod load;
 pub mod machine;
-pub mod output;
 pub mod packages;
 pub mod project;
 pub mod samples;
 pub mod soak;
-pub mod standalone;
 pub mod stats;
+
+pub use ion_stub::{failure, output, standalone};

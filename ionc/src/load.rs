@@ -3,7 +3,7 @@
 //! Nothing is trusted: sizes are limited, and every error names the file as the user wrote it.
 
 use crate::failure::{Failure, io_text};
-use ion_jit::image::load::{ImageFile, appended, is_elf};
+use ion_image::load::{ImageFile, appended, is_elf};
 use ion_runtime::bytecode::{ClassFile, assemble_class, assemble_package};
 use ion_runtime::ionpack::{Archive, Limits, Package};
 use std::fs::File;

@@ -3,7 +3,7 @@
 use crate::engine;
 use crate::failure::Failure;
 use ion_ffi::dylib::load_libraries;
-use ion_jit::image::load::ImageFile;
+use ion_image::load::ImageFile;
 use ion_runtime::bytecode::verify::{Warning, WarningKind};
 use ion_runtime::bytecode::{VerifyError, verify_package};
 use ion_runtime::ionpack::Package;

@@ -45,8 +45,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(code) = ionc::standalone::main() {
-        return code;
+    if let Some(status) = ionc::standalone::main() {
+        return ExitCode::from(status);
     }
     let result = cli::parse::<Cli>().and_then(|cli| match cli.command {
         Command::Run(args) => run::run(&args),

@@ -25,10 +25,11 @@ use cranelift_codegen::ir::{FuncRef, Function, Signature, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_module::{FuncId as ClifFuncId, Linkage, Module, ModuleError};
+use ion_image::fast_address;
 use ion_runtime::atom::AtomTable;
 use ion_runtime::helpers::Helper;
 use ion_runtime::link::Template;
-use ion_runtime::natives::{Fast, NativeBody};
+use ion_runtime::natives::NativeBody;
 use ion_runtime::object::Kind;
 use ion_runtime::object::shape::ShapeTable;
 use ion_runtime::program::{Bytecode, Code, FuncId, NativeId, Program};
@@ -593,14 +594,6 @@ fn params_of(program: &Program, func: FuncId) -> (usize, bool) {
         Some(body) => (usize::from(body.params), body.layout.this.is_some()),
         None => (0, false),
     }
-}
-
-/// The address of a library function of numbers.
-pub fn fast_address(program: &Program, native: NativeId) -> Option<u64> {
-    Some(match program.native(native).def.as_ref()?.fast? {
-        Fast::F1(function) => function as *const () as u64,
-        Fast::F2(function) => function as *const () as u64,
-    })
 }
 
 /// Writes the code of a piece. `ssa`: of a function that has code of its own.

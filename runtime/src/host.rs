@@ -24,7 +24,6 @@ use crate::value::{Atom, Pid, Value};
 use crate::vm::{self, Linked, Outputs};
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -38,7 +37,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub struct Machine {
     system: Arc<System>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held while the program grows.
     growing: Mutex<()>,
 }
@@ -58,8 +56,8 @@ impl Machine {
         outputs: Outputs,
     ) -> std::io::Result<Machine> {
         let system = vm::system(linked, config, compiler, outputs, true);
-        let threads = vm::start_workers(&system)?;
-        Ok(Machine { system, threads: Mutex::new(threads), growing: Mutex::default() })
+        vm::start_workers(&system)?;
+        Ok(Machine { system, growing: Mutex::default() })
     }
 
     /// What the workers share: program, texts, settings.
@@ -110,8 +108,7 @@ impl Machine {
     /// ended never run again.
     pub fn stop(&self) {
         self.system.hub.stop();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        vm::join(&self.system, threads);
+        vm::join(&self.system);
         lock(&self.system.hosts).values().for_each(|bell| bell.ring());
         self.system.print("", true);
     }

@@ -118,9 +118,7 @@ pub fn link_with_room(
     registry: &Registry,
     room: usize,
 ) -> Result<Program, Vec<VerifyError>> {
-    verify::verify_package(package, &registry.names())?;
-    let (entry_class, entry_function) =
-        bytecode::resolve::entry_point(package).map_err(|error| vec![error])?;
+    let (entry_class, entry_function) = verify::check_package(package)?;
     let mut linker = Linker::new(package, atoms, shapes, registry, None)?;
     let functions = linker.functions(package);
     let entry = FuncId(linker.first[entry_class] + entry_function as u32);
@@ -215,7 +213,7 @@ fn library_functions(
                 && !known.contains_key(&def.name)
                 && names.insert(def.name.clone())
             {
-                new.push((def.name.clone(), body.clone()));
+                new.push((def.name.clone(), body(&def.name)));
             }
         };
         match &function.body {
@@ -390,8 +388,9 @@ impl Linker<'_> {
     }
 
     fn library_body(&self, name: &str) -> Option<Body> {
-        match &self.registry.find(name)?.body {
-            NativeBody::Bytecode(function) => Some(function.body.clone()),
+        let def = self.registry.find(name)?;
+        match &def.body {
+            NativeBody::Bytecode(body) => Some(body(&def.name).body.clone()),
             NativeBody::Host(_) | NativeBody::Process(_) => None,
         }
     }

@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::system::System;
 use crate::value::{Atom, Value};
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How many arguments a library function takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,8 +252,8 @@ pub enum NativeBody {
     Host(NativeFn),
     /// By the machine: it sees the running process, and may let it wait.
     Process(ProcessFn),
-    /// By bytecode, which the linker adds to the programs that refer to it.
-    Bytecode(Arc<bytecode::Function>),
+    /// By bytecode, which the linker adds to the programs that refer to it: gives the function of a name.
+    Bytecode(fn(&str) -> Arc<bytecode::Function>),
 }
 
 /// One library function.
@@ -299,9 +299,20 @@ impl std::fmt::Debug for NativeDef {
     }
 }
 
+/// A part of the library. Its table is made when one of its functions is first looked for: most programs
+/// refer to few parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// What comes before the dot in the names of its functions, in lower case; `""` for names without a dot.
+    pub modules: &'static [&'static str],
+    /// Adds its functions.
+    pub register: fn(&mut Registry),
+}
+
 /// All library functions that a machine offers.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
+    parts: Vec<(Part, OnceLock<Box<Registry>>)>,
     defs: Vec<NativeDef>,
     by_name: FxHashMap<String, usize>,
     by_lower: FxHashMap<String, usize>,
@@ -311,6 +322,11 @@ impl Registry {
     /// An empty registry.
     pub fn new() -> Registry {
         Registry::default()
+    }
+
+    /// Adds a part of the library. Functions that are added singly replace those of parts.
+    pub fn add_part(&mut self, part: Part) {
+        self.parts.push((part, OnceLock::new()));
     }
 
     /// Adds a function; one of the same name is replaced.
@@ -325,17 +341,32 @@ impl Registry {
 
     /// Finds a function: the exact name first, then ignoring case.
     pub fn find(&self, name: &str) -> Option<&NativeDef> {
-        let index = self.by_name.get(name).or_else(|| self.by_lower.get(&name.to_lowercase()))?;
-        self.defs.get(*index)
+        let lower = name.to_lowercase();
+        if let Some(index) = self.by_name.get(name).or_else(|| self.by_lower.get(&lower)) {
+            return self.defs.get(*index);
+        }
+        let module = lower.split_once('.').map_or("", |(module, _)| module);
+        let mut parts = self.parts.iter().filter(|(part, _)| part.modules.contains(&module));
+        parts.find_map(|part| Registry::table(part).find(name))
     }
 
-    /// All functions in order of registration.
+    fn table((part, table): &(Part, OnceLock<Box<Registry>>)) -> &Registry {
+        table.get_or_init(|| {
+            let mut table = Box::<Registry>::default();
+            (part.register)(&mut table);
+            table
+        })
+    }
+
+    /// All functions, those of parts first, in order of registration.
     pub fn iter(&self) -> impl Iterator<Item = &NativeDef> {
-        self.defs.iter()
+        let parts = self.parts.iter().flat_map(|part| &Registry::table(part).defs);
+        let replaced = |def: &&NativeDef| !self.by_lower.contains_key(&def.name.to_lowercase());
+        parts.filter(replaced).chain(&self.defs)
     }
 
     /// All names.
     pub fn names(&self) -> Vec<&str> {
-        self.defs.iter().map(|def| def.name.as_str()).collect()
+        self.iter().map(|def| def.name.as_str()).collect()
     }
 }

@@ -19,6 +19,7 @@ use rustc_hash::FxHashMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Where processes may be preempted, and what instructions cost.
@@ -270,6 +271,8 @@ pub struct System {
     pub(crate) hosts: Mutex<Hosts>,
     /// What workers share about scheduling.
     pub(crate) hub: Hub,
+    /// The threads of workers that have been started and nobody has joined.
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
     /// Threads for functions that block.
     pub(crate) blocking: Blocking,
     /// Time slices handed out, by worker.
@@ -302,6 +305,10 @@ impl std::fmt::Debug for System {
 }
 
 impl System {
+    pub(crate) fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     pub(crate) fn lock_later(&self) -> MutexGuard<'_, FxHashMap<u64, Later>> {
         // Nothing that can panic runs under the lock.
         self.later.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

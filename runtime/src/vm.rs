@@ -22,7 +22,6 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// A package that is linked and ready to be compiled or run.
@@ -212,6 +211,7 @@ pub(crate) fn system(
         priorities: Default::default(),
         hosts: Default::default(),
         hub: Hub::new(workers, open),
+        threads: Default::default(),
         blocking: Default::default(),
         slices: (0..workers).map(|_| Slices::default()).collect(),
         codes: Arc::new(CodeBlock::program(&linked.program, fused)),
@@ -232,20 +232,36 @@ pub(crate) fn is_fused(config: &Config) -> bool {
     config.preempt == Preempt::Safepoint && !config.debug
 }
 
-/// Starts the threads of all workers.
-pub(crate) fn start_workers(system: &Arc<System>) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let start = |id| {
-        let system = system.clone();
-        std::thread::Builder::new()
-            .name(format!("ion-worker-{id}"))
-            .stack_size(WORKER_STACK)
-            .spawn(move || run_worker(&system, id))
-    };
-    let threads: std::io::Result<Vec<_>> = (0..system.slices.len()).map(start).collect();
-    if threads.is_err() {
-        system.hub.stop();
+/// Starts the first worker; the others when there is something for them to do.
+pub(crate) fn start_workers(system: &Arc<System>) -> std::io::Result<()> {
+    let weak = Arc::downgrade(system);
+    system.hub.on_demand(move || {
+        if let Some(system) = weak.upgrade() {
+            // Without it, those that are there do all the work.
+            let _ = start_worker(&system);
+        }
+    });
+    start_worker(system)
+}
+
+fn start_worker(system: &Arc<System>) -> std::io::Result<()> {
+    // The lock is held until the thread is in the list: who joins finds it there.
+    let mut threads = system.lock_threads();
+    let Some(id) = system.hub.next_worker() else { return Ok(()) };
+    let own = system.clone();
+    let thread = std::thread::Builder::new()
+        .name(format!("ion-worker-{id}"))
+        .stack_size(WORKER_STACK)
+        .spawn(move || run_worker(&own, id));
+    match thread {
+        Ok(thread) => threads.push(thread),
+        Err(error) if !system.hub.no_more_workers() => {
+            system.hub.stop();
+            return Err(error);
+        }
+        Err(_) => {}
     }
-    threads
+    Ok(())
 }
 
 fn run_worker(system: &Arc<System>, id: usize) {
@@ -259,10 +275,15 @@ fn run_worker(system: &Arc<System>, id: usize) {
 }
 
 /// Waits until all workers have stopped.
-pub(crate) fn join(system: &System, threads: Vec<JoinHandle<()>>) {
-    let ended: Vec<_> = threads.into_iter().map(JoinHandle::join).collect();
+pub(crate) fn join(system: &System) {
+    let mut panic = None;
+    loop {
+        // One that still runs may start another.
+        let Some(thread) = system.lock_threads().pop() else { break };
+        panic = panic.or(thread.join().err());
+    }
     system.blocking.stop();
-    if let Some(panic) = ended.into_iter().find_map(Result::err) {
+    if let Some(panic) = panic {
         resume_unwind(panic);
     }
 }
@@ -290,7 +311,8 @@ pub fn run(
         let end = MainEnd::Failed(start_failure(trap));
         return Ok(Run { end, stats: Stats::default(), compiler: None });
     }
-    join(&system, start_workers(&system)?);
+    start_workers(&system)?;
+    join(&system);
     let main_end = system.main_end.lock().unwrap_or_else(|e| e.into_inner()).take();
     let end = match main_end {
         None if control.is_some_and(|control| control.is_stopped()) => {

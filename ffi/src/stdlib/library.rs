@@ -16,8 +16,6 @@ static FUNCTIONS: LazyLock<HashMap<String, Arc<bytecode::Function>>> = LazyLock:
 
 /// The row of a function of `library.ionasm`.
 pub(crate) fn native(name: &str, params: u32, signature: &str) -> NativeDef {
-    let function = FUNCTIONS.get(name).unwrap_or_else(|| panic!("library.ionasm has no {name}"));
-    assert_eq!(function.arity, params, "{name}");
     NativeDef {
         name: name.to_owned(),
         arity: Arity::Exact(params),
@@ -26,8 +24,13 @@ pub(crate) fn native(name: &str, params: u32, signature: &str) -> NativeDef {
         shows: false,
         effects: Default::default(),
         fast: None,
-        body: NativeBody::Bytecode(function.clone()),
+        body: NativeBody::Bytecode(function),
     }
+}
+
+fn function(name: &str) -> Arc<bytecode::Function> {
+    let function = FUNCTIONS.get(name);
+    function.unwrap_or_else(|| panic!("library.ionasm has no {name}")).clone()
 }
 
 #[cfg(test)]
@@ -40,7 +43,13 @@ mod tests {
         let registry = crate::registry::standard();
         for (name, function) in FUNCTIONS.iter() {
             assert_eq!(verify_function(function), Ok(()), "{name}");
-            assert_eq!(registry.find(name).map(|def| &def.name), Some(name));
+            let def = registry.find(name).unwrap_or_else(|| panic!("{name} has no row"));
+            assert_eq!((&def.name, def.arity), (name, Arity::Exact(function.arity)));
+        }
+        for def in registry.iter() {
+            if let NativeBody::Bytecode(function) = &def.body {
+                assert_eq!(function(&def.name).name.as_ref(), Some(&def.name));
+            }
         }
     }
 }

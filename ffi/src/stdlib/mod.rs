@@ -17,26 +17,34 @@ pub(crate) mod time;
 pub(crate) mod value;
 
 use crate::convert::{FromValue, IntoValue};
-use ion_runtime::natives::{NativeCx, NativeError, Registry};
+use ion_runtime::natives::{NativeCx, NativeError, Part, Registry};
 use ion_runtime::object::{Kind, container, string as strings};
 use ion_runtime::value::Value;
 use std::borrow::Cow;
 use std::ops::Deref;
 
-/// Adds all standard functions.
-pub(crate) fn register(registry: &mut Registry) {
+/// The parts of the library.
+pub(crate) const PARTS: &[Part] = &[
+    Part { modules: &[""], register: classic },
+    Part { modules: &["math"], register: math::module },
+    Part { modules: &["string", "number"], register: string::module },
+    Part { modules: &["value", "atom"], register: value::module },
+    Part { modules: &["array", "tuple"], register: array::module },
+    Part { modules: &["object"], register: object::module },
+    Part { modules: &["json"], register: json::module },
+    Part { modules: &["io"], register: io::module },
+    Part { modules: &["file", "env"], register: file::module },
+    Part { modules: &["time"], register: time::module },
+    Part { modules: &["process", "time"], register: process },
+];
+
+fn classic(registry: &mut Registry) {
     math::classic(registry);
     text::classic(registry);
     io::classic(registry);
-    math::module(registry);
-    string::module(registry);
-    value::module(registry);
-    array::module(registry);
-    object::module(registry);
-    json::module(registry);
-    io::module(registry);
-    file::module(registry);
-    time::module(registry);
+}
+
+fn process(registry: &mut Registry) {
     ion_runtime::process::library::library().into_iter().for_each(|def| registry.add(def));
 }
 

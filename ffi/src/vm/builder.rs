@@ -122,8 +122,7 @@ impl VmBuilder {
     /// of one. Loading machine code means trusting it.
     pub fn load_path(self, path: impl AsRef<Path>) -> Result<Vm, VmError> {
         let bytes = std::fs::read(&path).map_err(VmError::Io)?;
-        #[cfg(feature = "jit")]
-        if ion_jit::image::load::is_elf(&bytes) {
+        if ion_image::load::is_elf(&bytes) {
             return self.load_image(path.as_ref());
         }
         self.load_bytes(&bytes)
@@ -140,9 +139,8 @@ impl VmBuilder {
         self.load(package)
     }
 
-    #[cfg(feature = "jit")]
     fn load_image(self, path: &Path) -> Result<Vm, VmError> {
-        let image = ion_jit::image::load::ImageFile::open(path).map_err(VmError::Image)?;
+        let image = ion_image::load::ImageFile::open(path).map_err(VmError::Image)?;
         let package = Package::from_bytes(image.package())?;
         self.start(package, |linked, config| {
             if !image.suits(config) {

@@ -4,9 +4,10 @@ use crate::failure::Failure;
 use crate::{load, machine, output};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ion_image::TRAILER;
 use ion_jit::driver::aot::{Target, compile};
 use ion_jit::image::elf;
-use ion_jit::image::load::TRAILER;
+
 use ion_runtime::system::Config;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ Examples:
 
 The file carries the package, which is verified each time it is loaded; the machine code beside it is
 not: run such files only from people you trust. No linker is needed. An executable may read and write
-whatever whoever starts it may; it needs the C library of the system, and is small if 'ion-stub' is beside ionc.";
+whatever whoever starts it may. Executables are for this kind of machine, and need nothing else there.";
 
 /// Compile a package ahead of time
 #[derive(clap::Args, Debug)]
@@ -121,16 +122,19 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// Pages of the largest kind that is in use.
 const PAGE: usize = 64 << 10;
 
-/// The runtime with an image behind it: the small program `ion-stub` beside this one, or else this
-/// one itself.
+/// The runtime that this program carries, see `build.rs`.
+#[cfg(ion_stub)]
+const STUB: Option<&[u8]> = Some(include_bytes!(concat!(env!("OUT_DIR"), "/ion-stub")));
+/// Development builds carry none.
+#[cfg(not(ion_stub))]
+const STUB: Option<&[u8]> = None;
+
+/// The runtime with an image behind it. Where there is no small one, this program itself is the runtime.
 fn executable(image: &[u8]) -> Result<Vec<u8>, Failure> {
-    let own = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("cannot find this program's own file: {error}")))?;
-    let stub = own.with_file_name("ion-stub");
-    let runtime = if stub.is_file() { stub } else { own };
-    let bytes = std::fs::read(&runtime)
-        .map_err(|error| Failure::at(runtime.display(), format!("cannot read: {error}")))?;
-    let mut bytes = elf::strip(&bytes).map_err(|error| Failure::at(runtime.display(), error))?;
+    let mut bytes = match STUB {
+        Some(stub) => stub.to_vec(),
+        None => own_file()?,
+    };
     bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
     let start = bytes.len() as u64;
     bytes.extend_from_slice(image);
@@ -138,6 +142,14 @@ fn executable(image: &[u8]) -> Result<Vec<u8>, Failure> {
     bytes.extend_from_slice(&start.to_le_bytes());
     bytes.extend_from_slice(&(image.len() as u64).to_le_bytes());
     Ok(bytes)
+}
+
+fn own_file() -> Result<Vec<u8>, Failure> {
+    let own = std::env::current_exe()
+        .map_err(|error| Failure::new(format!("cannot find this program's own file: {error}")))?;
+    let bytes = std::fs::read(&own)
+        .map_err(|error| Failure::at(own.display(), format!("cannot read: {error}")))?;
+    elf::strip(&bytes).map_err(|error| Failure::at(own.display(), error))
 }
 
 #[cfg(unix)]

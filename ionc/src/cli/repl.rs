@@ -3,13 +3,14 @@
 mod editor;
 mod screen;
 
-use super::run::{PermissionArgs, any_seed};
+use super::run::PermissionArgs;
 use super::scheduling::Scheduling;
 use crate::compile::{self, ION};
 use crate::evaluator::{Evaluator, Outcome, is_blank};
 use crate::failure::{Failure, io_text};
 use crate::ion::Source;
 use crate::ion::session::is_incomplete;
+use crate::standalone::any_seed;
 use crate::{load, output, project};
 use editor::{Editor, Line};
 use ion_runtime::system::Config;

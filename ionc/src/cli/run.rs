@@ -3,6 +3,7 @@
 use super::scheduling::Scheduling;
 use super::{reports, signals};
 use crate::failure::Failure;
+use crate::standalone::any_seed;
 use crate::{load, machine, output, stats};
 use clap::builder::RangedU64ValueParser;
 use clap::{ValueEnum, value_parser};
@@ -11,7 +12,6 @@ use ion_runtime::permissions::{FileUse, NativeLibraries, Permissions};
 use ion_runtime::system::{Config, DEFAULT_TIMESLICE, Engine, Overflow, Preempt};
 use ion_runtime::vm::Control;
 use std::ffi::OsString;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -196,11 +196,6 @@ impl Args {
             ..default
         })
     }
-}
-
-/// A seed that nobody knows before.
-pub(super) fn any_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// Runs the subcommand.

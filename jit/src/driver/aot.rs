@@ -2,10 +2,10 @@
 //!
 //! Functions are compiled in parallel and laid out in the order of their numbers, so the same program
 //! gives the same bytes. All references inside are relative; what is only known when the image is
-//! loaded is in the loader's table ([`crate::image::Slot`]).
+//! loaded is in the loader's table ([`ion_image::Slot`]).
 
 use super::jit::{flags, mode_of};
-use crate::image::{Image, Meta, NOWHERE, Slot, Symbol, shapes_of};
+use crate::image::{Image, Symbol};
 use crate::inline::Limits;
 use crate::ir;
 use crate::lower::{Linker, Place, place_of};
@@ -20,6 +20,7 @@ use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::Configurable;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use ion_image::{Meta, NOWHERE, Slot, shapes_of};
 use ion_runtime::bytecode::Instr;
 use ion_runtime::helpers::Helper;
 use ion_runtime::object::shape::ShapeTable;

@@ -13,29 +13,14 @@ use crate::module::CompileError;
 use cranelift_codegen::gimli::write::{Address, EhFrame, EndianVec, FrameTable};
 use cranelift_codegen::gimli::{DW_EH_PE_pcrel, DW_EH_PE_sdata4, LittleEndian};
 use cranelift_codegen::isa::unwind::UnwindInfo;
+use ion_image::{SECTIONS, digest};
 use object::Endianness;
 use object::elf;
 use object::write::elf::SectionIndex;
 use object::write::elf::{FileHeader, ProgramHeader, SectionHeader, Sym, Writer};
-use sha2::{Digest, Sha256};
-
-/// Names of the sections that the loader reads, in the order in which their digest is made; the last
-/// one is the digest.
-pub const SECTIONS: [&str; 5] =
-    [".ion.meta", ".ion.package", ".ion.entries", ".ion.lines", ".ion.digest"];
 
 /// Size of a page of the largest kind that is in use.
 const PAGE: u64 = 64 << 10;
-
-/// The digest over the parts of a file that matter.
-pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_le_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
-}
 
 fn machine(target: &str) -> u16 {
     if target.starts_with("aarch64") { elf::EM_AARCH64.0 } else { elf::EM_X86_64.0 }

@@ -16,7 +16,7 @@ use std::fmt;
 
 mod package;
 
-pub use package::{Report, Warning, WarningKind, verify_classes, verify_package};
+pub use package::{Report, Warning, WarningKind, check_package, verify_classes, verify_package};
 
 /// Most registers a function may have.
 pub const MAX_REGISTERS: u32 = 65000;

@@ -5,7 +5,7 @@
 //! "Scheduling parallel programs by work stealing with private deques", 2013). A worker without work
 //! says so; a busy one sees it between two slices, in one shared word, and puts part of its queue
 //! here if it has had processes to spare for a while. Threads that are no workers put processes here
-//! as well.
+//! as well. All workers but the first are started when there is something for them to do.
 //!
 //! **No wake-up is lost**: processes are put here, and workers decide to sleep, under one lock. What is
 //! in the private queue of a worker needs no wake-up, since a worker sleeps only when it is empty.
@@ -16,6 +16,7 @@
 use crate::sync::{AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 use crate::value::Pid;
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The run is over or is to be cut off.
@@ -34,12 +35,27 @@ pub(crate) struct Hub {
     /// The flags above. Written under the lock, read by workers between slices; a stale value only
     /// delays what a worker does, since a worker that sleeps looks at `inner` itself.
     attention: AtomicU32,
+    /// Starts one of the workers that have not been started.
+    starter: Starter,
+}
+
+/// See [`Hub::on_demand`].
+#[derive(Default)]
+struct Starter(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for Starter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Starter").finish()
+    }
 }
 
 #[derive(Debug)]
 struct Inner {
     injected: VecDeque<Pid>,
+    /// Workers that have been started.
     workers: usize,
+    /// Workers that have not.
+    unstarted: usize,
     /// Workers that have nothing to do.
     idle: usize,
     /// By worker that sleeps: when its next timer is due.
@@ -71,6 +87,7 @@ impl Hub {
             inner: Mutex::new(Inner {
                 injected: VecDeque::new(),
                 workers,
+                unstarted: 0,
                 idle: 0,
                 deadlines: vec![None; workers],
                 cancelled: vec![Vec::new(); workers],
@@ -80,7 +97,39 @@ impl Hub {
             }),
             bell: Condvar::new(),
             attention: AtomicU32::new(0),
+            starter: Starter::default(),
         }
+    }
+
+    /// None of the workers has been started. `start` is called, without the lock, whenever one more would
+    /// have something to do; it starts the one that [`Hub::next_worker`] gives.
+    pub(crate) fn on_demand(&self, start: impl Fn() + Send + Sync + 'static) {
+        let mut inner = self.lock();
+        inner.unstarted = std::mem::take(&mut inner.workers);
+        self.publish(&inner);
+        drop(inner);
+        let _ = self.starter.0.set(Box::new(start));
+    }
+
+    /// The number of a worker that is to be started, if there is one and the run is not over.
+    pub(crate) fn next_worker(&self) -> Option<usize> {
+        let mut inner = self.lock();
+        if inner.unstarted == 0 || inner.stopped {
+            return None;
+        }
+        inner.unstarted -= 1;
+        inner.workers += 1;
+        self.publish(&inner);
+        Some(inner.workers - 1)
+    }
+
+    /// A worker could not be started: there are no more. False if there is none at all.
+    pub(crate) fn no_more_workers(&self) -> bool {
+        let mut inner = self.lock();
+        inner.workers -= 1;
+        inner.unstarted = 0;
+        self.publish(&inner);
+        inner.workers > 0
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -102,7 +151,7 @@ impl Hub {
         if !inner.injected.is_empty() {
             flags |= INJECTED;
         }
-        if inner.idle > 0 {
+        if inner.idle > 0 || inner.unstarted > 0 {
             flags |= DEMAND;
         }
         self.attention.store(flags, Ordering::Relaxed);
@@ -117,10 +166,12 @@ impl Hub {
     }
 
     fn ring(&self, inner: MutexGuard<'_, Inner>) {
-        let sleepers = inner.idle > 0;
+        let (sleepers, unstarted) = (inner.idle > 0, inner.unstarted > 0);
         drop(inner);
         if sleepers {
             self.bell.notify_one();
+        } else if unstarted && let Some(start) = self.starter.0.get() {
+            start();
         }
     }
 
@@ -265,6 +316,22 @@ mod tests {
         assert_eq!(hub.attention(), 0);
         assert_eq!(sleep(), Next::Stop);
         assert_eq!(hub.attention(), STOP);
+    }
+
+    #[test]
+    fn workers_are_started_when_there_is_something_for_them() {
+        let hub = std::sync::Arc::new(Hub::new(2, false));
+        let (inside, started) = (hub.clone(), std::sync::Arc::new(Mutex::new(Vec::new())));
+        let list = started.clone();
+        hub.on_demand(move || list.lock().expect("no panic").extend(inside.next_worker()));
+        hub.inject([pid(1)]);
+        assert_eq!(*started.lock().expect("no panic"), [0]);
+        assert_eq!(hub.sleep(0, None, || 0, |_| {}), Next::Run(vec![pid(1)]));
+        assert_eq!(hub.attention(), DEMAND);
+        hub.inject([pid(2)]);
+        assert_eq!(*started.lock().expect("no panic"), [0, 1]);
+        assert_eq!(hub.attention(), INJECTED);
+        assert!(hub.no_more_workers());
     }
 
     #[test]

@@ -70,11 +70,16 @@ impl fmt::Display for Warning {
 /// `natives` are the names of the known library functions. Returns all errors, at most one for
 /// each function.
 pub fn verify_package(package: &Package, natives: &[&str]) -> Result<Report, Vec<VerifyError>> {
+    let entry = check_package(package)?;
+    Ok(Report { entry, warnings: find_warnings(package, natives) })
+}
+
+/// Checks a package as [`verify_package`] does, without looking for suspicious references. Gives the entry
+/// point, as [`Report::entry`].
+pub fn check_package(package: &Package) -> Result<(usize, usize), Vec<VerifyError>> {
     let mut errors = verify_classes(&package.classes).err().unwrap_or_default();
     match entry_point(package) {
-        Ok(entry) if errors.is_empty() => {
-            Ok(Report { entry, warnings: find_warnings(package, natives) })
-        }
+        Ok(entry) if errors.is_empty() => Ok(entry),
         Ok(_) => Err(errors),
         Err(error) => {
             errors.push(error);

@@ -48,14 +48,17 @@ impl Failure {
 
 /// Reports a failure as `program: LINE` and gives the exit status.
 pub fn exit_code(program: &str, result: Result<(), Failure>) -> ExitCode {
-    let Err(failure) = result else {
-        return ExitCode::SUCCESS;
-    };
+    ExitCode::from(exit_status(program, result))
+}
+
+/// As [`exit_code`], as a number.
+pub fn exit_status(program: &str, result: Result<(), Failure>) -> u8 {
+    let Err(failure) = result else { return 0 };
     for line in &failure.lines {
         // A closed standard error leaves nobody to tell.
         let _ = writeln!(std::io::stderr(), "{program}: {line}");
     }
-    ExitCode::from(failure.status)
+    failure.status
 }
 
 /// The text without control characters, so that it stays on one line and cannot steer a terminal.

@@ -1,9 +1,11 @@
 //! Loading images: look, compare, map, fill the table.
 
-use super::elf::{SECTIONS, digest};
-use super::{FORMAT, Meta, NOWHERE, Slot, atoms_of, fingerprint, natives_of, restore_shapes};
-use crate::code;
-use crate::module::fast_address;
+use super::debugger::Registered;
+use super::map;
+use super::{
+    FORMAT, Meta, NOWHERE, SECTIONS, Slot, TRAILER, atoms_of, digest, fast_address, fingerprint,
+    natives_of, restore_shapes,
+};
 use ion_runtime::program::{FuncId, Konst, NativeId};
 use ion_runtime::system::{Config, Preempt};
 use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, Readiness};
@@ -14,11 +16,13 @@ use object::{Object, ObjectSection};
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An image file that was looked at and found whole and for this machine.
 pub struct ImageFile {
-    file: Mmap,
+    /// Mapped to be read and run.
+    file: Arc<Mmap>,
     source: File,
     /// Where in the file the image begins.
     start: u64,
@@ -34,10 +38,6 @@ impl std::fmt::Debug for ImageFile {
         f.debug_struct("ImageFile").field("meta", &self.meta).finish_non_exhaustive()
     }
 }
-
-/// What is behind an executable that has an image appended: this, then the image's first byte and its
-/// length, 8 bytes each.
-pub const TRAILER: &[u8; 16] = b"ion image at end";
 
 /// Does the file begin like an image, or another ELF file?
 pub fn is_elf(bytes: &[u8]) -> bool {
@@ -75,7 +75,7 @@ impl ImageFile {
     }
 
     fn from_file(source: File, start: u64, size: Option<u64>) -> Result<ImageFile, String> {
-        let file = code::map_file(&source, start, size).map_err(|error| error.to_string())?;
+        let file = map::map_file(&source, start, size).map_err(|error| error.to_string())?;
         let bytes: &[u8] = &file;
         let broken = |what: &str| format!("this file is cut short or altered: {what}");
         let elf = ElfFile64::<object::Endianness>::parse(bytes)
@@ -120,6 +120,7 @@ impl ImageFile {
             return Err(broken("its digest is not that of its contents"));
         }
         parsed.check_machine(elf.elf_header().e_machine(elf.endian()).0)?;
+        let file = Arc::new(file);
         Ok(ImageFile { meta: parsed, package, entries, lines, text, source, start, file })
     }
 
@@ -199,9 +200,7 @@ impl ImageFile {
         let table: Option<Vec<AtomicU64>> =
             self.meta.slots.iter().map(|slot| word(slot).map(AtomicU64::new)).collect();
         let table = table.ok_or_else(|| differs("its constants"))?;
-        let text =
-            code::map_code(&self.source, self.start + self.text.start as u64, self.text.len())
-                .map_err(|error| format!("the machine refuses to run its code: {error}"))?;
+        let text = Text { file: self.file.clone(), range: self.text.clone() };
         let readiness = program.functions.iter().enumerate().map(|(func, _)| {
             let readiness = Readiness::cold();
             match entries[2 * func + 1] {
@@ -210,7 +209,12 @@ impl ImageFile {
             }
             readiness
         });
+        let address = text.address(0) as u64;
+        let registered = map::map_own(&self.source, self.start, self.file.len())
+            .ok()
+            .and_then(|copy| Registered::new(copy, self.text.start as u64, address));
         Ok(Aot {
+            _registered: registered,
             readiness: readiness.collect(),
             entries,
             table,
@@ -307,9 +311,24 @@ fn has_feature(_: &str) -> bool {
     false
 }
 
+/// The code in a mapped file.
+struct Text {
+    file: Arc<Mmap>,
+    range: Range<usize>,
+}
+
+impl Text {
+    /// The address of an offset, which must be inside.
+    fn address(&self, offset: u32) -> *const u8 {
+        &raw const self.file[self.range.clone()][offset as usize]
+    }
+}
+
 /// A program that runs the code of an image.
 pub struct Aot {
-    text: code::Mapped,
+    /// Dropped before the text goes.
+    _registered: Option<Registered>,
+    text: Text,
     entries: Vec<u32>,
     table: Vec<AtomicU64>,
     readiness: Vec<Readiness>,
@@ -335,7 +354,7 @@ impl Aot {
 impl Compiler for Aot {
     fn enter(&self) -> Option<EnterFn> {
         // The first piece of the text.
-        Some(code::enter_fn(self.text.address(0)))
+        Some(map::enter_fn(self.text.address(0)))
     }
 
     fn resume_entry(&self, function: FuncId) -> Result<*const u8, String> {
@@ -368,7 +387,7 @@ impl Compiler for Aot {
     fn stats(&self) -> CompilerStats {
         CompilerStats {
             functions: self.functions,
-            code_bytes: self.text.len() as u64,
+            code_bytes: self.text.range.len() as u64,
             exits: self.exits.load(Ordering::Relaxed),
             ..CompilerStats::default()
         }

@@ -1,21 +1,20 @@
 //! Running the program that is appended to this executable, see `ionc aot --exe`.
 //!
-//! Absent on purpose: anything that would bring the compiler into the small program `ion-stub`.
 
-use crate::failure::{Failure, exit_code};
+use crate::failure::{Failure, exit_status};
 use crate::output;
-use ion_jit::image::load::{ImageFile, appended};
+use ion_image::load::{ImageFile, appended};
 use ion_runtime::error::ExitReason;
 use ion_runtime::ionpack::Package;
 use ion_runtime::permissions::{FileUse, Permissions};
 use ion_runtime::system::{Config, Engine};
 use ion_runtime::vm::{self, Linked, MainEnd};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Runs the program behind this executable, if there is one.
-pub fn main() -> Option<ExitCode> {
+/// Runs the program behind this executable, if there is one; gives the exit status.
+pub fn main() -> Option<u8> {
     let own = std::env::current_exe().ok()?;
     let result = match appended(&own) {
         Ok(None) => return None,
@@ -23,7 +22,7 @@ pub fn main() -> Option<ExitCode> {
         Err(error) => Err(Failure::at(own.display(), error)),
     };
     let name = own.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Some(exit_code(&name, result))
+    Some(exit_status(&name, result))
 }
 
 /// What whoever starts an executable may do, it may do.
@@ -35,6 +34,11 @@ fn permissions() -> Permissions {
         let _ = permissions.allow(usage, Path::new("/"));
     }
     permissions
+}
+
+/// A seed that nobody knows before.
+pub fn any_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn run(image: &ImageFile) -> Result<(), Failure> {
@@ -49,7 +53,14 @@ fn run(image: &ImageFile) -> Result<(), Failure> {
         text.map_err(|_| Failure::usage(format!("argument {} is not UTF-8", at + 1)))
     });
     let args: Vec<String> = args.collect::<Result<_, _>>()?;
-    let config = Config { engine: Engine::Jit, permissions: permissions(), ..Config::default() };
+    let schedulers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let config = Config {
+        engine: Engine::Jit,
+        schedulers,
+        permissions: permissions(),
+        seed: any_seed(),
+        ..Config::default()
+    };
     let (outputs, _) = output::standard();
     let run = vm::run(&linked, config, Some(Arc::new(aot)), outputs, &args)
         .map_err(|error| Failure::new(format!("cannot start the machine: {error}")))?;
