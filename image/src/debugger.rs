@@ -6,7 +6,7 @@
 //! copy of itself, on private pages, in which the addresses are put right.
 
 use memmap2::MmapMut;
-use object::elf::{FileHeader64, SHF_ALLOC, SHT_SYMTAB, SectionHeader64, Sym64};
+use object::elf::{FileHeader64, ProgramHeader64, SHF_ALLOC, SHT_SYMTAB, SectionHeader64, Sym64};
 use object::endian::{LittleEndian, U64};
 use std::ptr::{addr_of_mut, null_mut};
 use std::sync::{Mutex, MutexGuard};
@@ -107,7 +107,7 @@ impl Drop for Registered {
     }
 }
 
-/// Adds `by` to the addresses of all sections that are mapped and of all symbols.
+/// Adds `by` to the addresses of all segments, sections that are mapped, and symbols.
 fn relocate(file: &mut [u8], by: u64) -> Option<()> {
     let endian = LittleEndian;
     let moved = |address: &mut U64<LittleEndian>| {
@@ -115,6 +115,17 @@ fn relocate(file: &mut [u8], by: u64) -> Option<()> {
     };
     let (header, _) = object::pod::from_bytes::<FileHeader64<LittleEndian>>(file).ok()?;
     let (start, count) = (header.e_shoff.get(endian), header.e_shnum.get(endian));
+    let (segments, segment_count) = (header.e_phoff.get(endian), header.e_phnum.get(endian));
+    let segments = file.get_mut(usize::try_from(segments).ok()?..)?;
+    let (segments, _) = object::pod::slice_from_bytes_mut::<ProgramHeader64<LittleEndian>>(
+        segments,
+        usize::from(segment_count),
+    )
+    .ok()?;
+    for segment in segments {
+        moved(&mut segment.p_vaddr);
+        moved(&mut segment.p_paddr);
+    }
     let sections = file.get_mut(usize::try_from(start).ok()?..)?;
     let (sections, _) = object::pod::slice_from_bytes_mut::<SectionHeader64<LittleEndian>>(
         sections,

@@ -28,7 +28,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Version of the layout of these files.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// Forms of a function whose places an image lists: the entry for lists, the resume form, and the resume form
+/// without checks, where the other one has any.
+pub const FORMS: usize = 3;
 
 /// The offset of code that there is not.
 pub const NOWHERE: u32 = u32::MAX;
@@ -52,7 +56,9 @@ pub struct Meta {
     pub open: bool,
     /// How many atoms the linked program has, and a digest of their texts in order.
     pub atoms: (usize, String),
-    /// A digest of what the program's library functions may do.
+    /// Library functions that may be anything: hosts or native libraries bring them.
+    pub unknown: Vec<String>,
+    /// A digest of what the program's other library functions may do.
     pub natives: String,
     /// The table that the loader fills.
     pub slots: Vec<Slot>,
@@ -83,12 +89,17 @@ pub enum Slot {
 impl Meta {
     /// Of a linked program; what depends on the target and on the code is still empty.
     pub fn of(linked: &Linked) -> Meta {
+        let natives = linked.program.natives.iter();
+        let unknown =
+            natives.filter(|native| native.def.as_ref().is_some_and(|def| def.effects.unknown));
+        let unknown: Vec<String> = unknown.map(|native| native.name.to_string()).collect();
         Meta {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             fingerprint: fingerprint(),
             atoms: atoms_of(&linked.atoms),
-            natives: natives_of(&linked.program),
+            natives: natives_of(&linked.program, &unknown),
+            unknown,
             ..Meta::default()
         }
     }
@@ -180,11 +191,13 @@ pub fn atoms_of(atoms: &AtomTable) -> (usize, String) {
     (atoms.len(), hex(&digest.finalize()[..8]))
 }
 
-/// A digest of the library functions of a program, as far as code depends on them.
-pub fn natives_of(program: &Program) -> String {
+/// A digest of the library functions of a program, as far as code depends on them; `unknown`: it does not on
+/// what these are.
+pub fn natives_of(program: &Program, unknown: &[String]) -> String {
     let mut digest = Sha256::new();
     for native in &program.natives {
-        let def = native.def.as_ref();
+        let is_unknown = unknown.iter().any(|name| *name == *native.name);
+        let def = native.def.as_ref().filter(|_| !is_unknown);
         let known = def.map(|def| {
             let own = matches!(def.body, NativeBody::Host(_));
             (&def.name, &def.signature, &def.effects, def.fast.is_some(), own)

@@ -3,12 +3,12 @@
 use super::debugger::Registered;
 use super::map;
 use super::{
-    FORMAT, Meta, NOWHERE, SECTIONS, Slot, TRAILER, atoms_of, digest, fast_address, fingerprint,
-    natives_of, restore_shapes,
+    FORMAT, FORMS, Meta, NOWHERE, SECTIONS, Slot, TRAILER, atoms_of, digest, fast_address,
+    fingerprint, hex, natives_of, restore_shapes,
 };
 use ion_runtime::program::{FuncId, Konst, NativeId};
 use ion_runtime::system::{Config, Preempt};
-use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, Readiness};
+use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, MAX_EXITS, Readiness};
 use ion_runtime::vm::Linked;
 use memmap2::Mmap;
 use object::read::elf::{ElfFile64, FileHeader};
@@ -17,7 +17,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// An image file that was looked at and found whole and for this machine.
 pub struct ImageFile {
@@ -31,6 +31,7 @@ pub struct ImageFile {
     entries: Range<usize>,
     lines: Range<usize>,
     text: Range<usize>,
+    digest: Range<usize>,
 }
 
 impl std::fmt::Debug for ImageFile {
@@ -45,10 +46,9 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 }
 
 /// The image that is appended to an executable, if there is one.
-pub fn appended(path: &Path) -> Result<Option<ImageFile>, String> {
+pub fn appended(mut file: &File) -> Result<Option<ImageFile>, String> {
     use std::io::{Read, Seek, SeekFrom};
     let text = |error: std::io::Error| error.to_string();
-    let mut file = File::open(path).map_err(text)?;
     let length = file.metadata().map_err(text)?.len();
     if length < 32 {
         return Ok(None);
@@ -64,13 +64,17 @@ pub fn appended(path: &Path) -> Result<Option<ImageFile>, String> {
     if start.checked_add(size).is_none_or(|end| end > length) {
         return Err("the program behind the executable is cut short".to_owned());
     }
-    ImageFile::from_file(file, start, Some(size)).map(Some)
+    ImageFile::from_file(file.try_clone().map_err(text)?, start, Some(size)).map(Some)
 }
 
 impl ImageFile {
     /// Looks at a file. The error is one line that says what was found and what was expected.
     pub fn open(path: &Path) -> Result<ImageFile, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
+        ImageFile::of(File::open(path).map_err(|error| error.to_string())?)
+    }
+
+    /// Looks at an open file, as [`ImageFile::open`].
+    pub fn of(file: File) -> Result<ImageFile, String> {
         ImageFile::from_file(file, 0, None)
     }
 
@@ -116,12 +120,13 @@ impl ImageFile {
         if parsed.format != FORMAT {
             return Err(other_format(parsed.format));
         }
-        if digest(parts)[..] != bytes[stored] {
+        if digest(parts)[..] != bytes[stored.clone()] {
             return Err(broken("its digest is not that of its contents"));
         }
         parsed.check_machine(elf.elf_header().e_machine(elf.endian()).0)?;
         let file = Arc::new(file);
-        Ok(ImageFile { meta: parsed, package, entries, lines, text, source, start, file })
+        let meta = parsed;
+        Ok(ImageFile { meta, package, entries, lines, text, source, start, file, digest: stored })
     }
 
     /// What the image is for.
@@ -132,6 +137,11 @@ impl ImageFile {
     /// The archive that it was made from.
     pub fn package(&self) -> &[u8] {
         &self.file[self.package.clone()]
+    }
+
+    /// The digest of everything that matters in the file, in hexadecimal digits.
+    pub fn digest(&self) -> String {
+        hex(&self.file[self.digest.clone()])
     }
 
     /// Bytes of machine code.
@@ -170,7 +180,7 @@ impl ImageFile {
         if atoms_of(&linked.atoms) != self.meta.atoms {
             return Err(differs("its atoms"));
         }
-        if natives_of(program) != self.meta.natives {
+        if natives_of(program, &self.meta.unknown) != self.meta.natives {
             return Err(differs("its library functions"));
         }
         if !restore_shapes(&linked.shapes, &self.meta.shapes) {
@@ -178,7 +188,7 @@ impl ImageFile {
         }
         let entries: Vec<u32> = self.words(&self.entries).collect();
         let inside = |&entry: &u32| entry == NOWHERE || (entry as usize) < self.text.len();
-        if entries.len() != 2 * program.functions.len() || !entries.iter().all(inside) {
+        if entries.len() != FORMS * program.functions.len() || !entries.iter().all(inside) {
             return Err(differs("the number of its functions"));
         }
         let word = |slot: &Slot| -> Option<u64> {
@@ -203,7 +213,7 @@ impl ImageFile {
         let text = Text { file: self.file.clone(), range: self.text.clone() };
         let readiness = program.functions.iter().enumerate().map(|(func, _)| {
             let readiness = Readiness::cold();
-            match entries[2 * func + 1] {
+            match entries[FORMS * func + RESUME] {
                 NOWHERE => readiness.set_never(),
                 _ => readiness.set_ready(),
             }
@@ -218,7 +228,7 @@ impl ImageFile {
             readiness: readiness.collect(),
             entries,
             table,
-            exits: AtomicU64::new(0),
+            exits: program.functions.iter().map(|_| AtomicU32::new(0)).collect(),
             functions: program.functions.len() as u64,
             text,
         })
@@ -311,6 +321,11 @@ fn has_feature(_: &str) -> bool {
     false
 }
 
+/// Places of the forms in a function's entries, see [`FORMS`].
+const LIST: usize = 0;
+const RESUME: usize = 1;
+const UNCHECKED: usize = 2;
+
 /// The code in a mapped file.
 struct Text {
     file: Arc<Mmap>,
@@ -332,7 +347,8 @@ pub struct Aot {
     entries: Vec<u32>,
     table: Vec<AtomicU64>,
     readiness: Vec<Readiness>,
-    exits: AtomicU64,
+    /// By function: how many of its checks have failed.
+    exits: Vec<AtomicU32>,
     functions: u64,
 }
 
@@ -344,7 +360,7 @@ impl std::fmt::Debug for Aot {
 
 impl Aot {
     fn entry(&self, function: FuncId, which: usize) -> Option<*const u8> {
-        match self.entries[2 * function.0 as usize + which] {
+        match self.entries[FORMS * function.0 as usize + which] {
             NOWHERE => None,
             at => Some(self.text.address(at)),
         }
@@ -358,11 +374,14 @@ impl Compiler for Aot {
     }
 
     fn resume_entry(&self, function: FuncId) -> Result<*const u8, String> {
-        self.entry(function, 1).ok_or_else(|| "it was not compiled".to_owned())
+        let exits = self.exits[function.0 as usize].load(Ordering::Relaxed);
+        let unchecked = if exits < MAX_EXITS { None } else { self.entry(function, UNCHECKED) };
+        let entry = unchecked.or_else(|| self.entry(function, RESUME));
+        entry.ok_or_else(|| "it was not compiled".to_owned())
     }
 
     fn list_entry(&self, function: FuncId) -> Option<*const u8> {
-        self.entry(function, 0)
+        self.entry(function, LIST)
     }
 
     fn readiness(&self) -> &[Readiness] {
@@ -371,9 +390,9 @@ impl Compiler for Aot {
 
     fn request(&self, _: FuncId) {}
 
-    fn exited(&self, _: FuncId) -> bool {
-        self.exits.fetch_add(1, Ordering::Relaxed);
-        false
+    fn exited(&self, function: FuncId) -> bool {
+        let exits = &self.exits[function.0 as usize];
+        exits.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_EXITS
     }
 
     fn table(&self) -> &[AtomicU64] {
@@ -388,7 +407,7 @@ impl Compiler for Aot {
         CompilerStats {
             functions: self.functions,
             code_bytes: self.text.range.len() as u64,
-            exits: self.exits.load(Ordering::Relaxed),
+            exits: self.exits.iter().map(|exits| u64::from(exits.load(Ordering::Relaxed))).sum(),
             ..CompilerStats::default()
         }
     }

@@ -33,23 +33,39 @@ pub struct Program {
     pub image: Option<ImageFile>,
 }
 
-/// The program at `path`: a package as [`package`] takes it, or what `ionc aot` has made.
+/// The program at `path`: a package as [`package_to_run`] takes it, or what `ionc aot` has made.
 pub fn program(path: &Path) -> Result<Program, Failure> {
+    match image(path)? {
+        Some(program) => Ok(program),
+        None => Ok(Program { package: package_to_run(path)?, image: None }),
+    }
+}
+
+/// As [`program`], to be looked at and not run.
+pub fn program_to_read(path: &Path) -> Result<Program, Failure> {
+    match image(path)? {
+        Some(program) => Ok(program),
+        None => Ok(Program { package: package(path)?, image: None }),
+    }
+}
+
+/// What `ionc aot` has made, if the file at `path` is such.
+fn image(path: &Path) -> Result<Option<Program>, Failure> {
+    if !path.is_file() {
+        return Ok(None);
+    }
     let mut head = [0; 4];
-    let is_file = path.is_file();
-    let is_image = is_file
-        && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
-        && is_elf(&head);
-    if !is_image {
-        return Ok(Program { package: package_to_run(path)?, image: None });
+    let Ok(mut file) = File::open(path) else { return Ok(None) };
+    if file.read_exact(&mut head).is_err() || !is_elf(&head) {
+        return Ok(None);
     }
     let at = |message: String| Failure::at(path.display(), message);
-    let image = match appended(path).map_err(at)? {
+    let image = match appended(&file).map_err(at)? {
         Some(image) => image,
-        None => ImageFile::open(path).map_err(at)?,
+        None => ImageFile::of(file).map_err(at)?,
     };
     let package = package_from_bytes(image.package()).map_err(at)?;
-    Ok(Program { package, image: Some(image) })
+    Ok(Some(Program { package, image: Some(image) }))
 }
 
 /// The package at `path`, as [`package`], which is going to be run: an Ion source must have a function

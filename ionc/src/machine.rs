@@ -59,6 +59,12 @@ pub fn link(package: &Package) -> Result<Linked, Failure> {
     link_with(package, &ion_ffi::registry::standard())
 }
 
+/// As [`link`], to compile a package whose library functions are not all there.
+pub fn link_with_unknown(package: &Package) -> Result<Linked, Failure> {
+    let linked = Linked::with_unknown(package, &ion_ffi::registry::standard());
+    linked.map_err(|errors| Failure::new(first_of(&errors)))
+}
+
 /// Does the package call library functions that the machine does not have?
 fn calls_unknown(package: &Package, registry: &Registry) -> bool {
     let report = verify_package(package, &registry.names());

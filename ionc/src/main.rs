@@ -45,7 +45,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(status) = ionc::standalone::main() {
+    if !aot::CARRIES_STUB
+        && let Some(status) = ionc::standalone::main()
+    {
         return ExitCode::from(status);
     }
     let result = cli::parse::<Cli>().and_then(|cli| match cli.command {

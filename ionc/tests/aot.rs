@@ -123,9 +123,9 @@ fn what_does_not_fit_is_refused() {
         refused(&bytes, &["cut short or altered", "digest"]);
     }
     let mut bytes = good.clone();
-    let at = find(b"\"format\":1");
+    let at = find(b"\"format\":2");
     bytes[at + 9] = b'7';
-    refused(&bytes, &["format 7", "format 1", "compile it again"]);
+    refused(&bytes, &["format 7", "format 2", "compile it again"]);
     compiled(&place, &["--target", "aarch64-unknown-linux-gnu", "-o", "foreign.so", &pack]);
     let foreign = std::fs::read(path("foreign.so")).expect("written");
     if cfg!(target_arch = "x86_64") {
@@ -156,6 +156,71 @@ fn code_for_this_processor_runs_on_it() {
     compiled(&place, &["--cpu", "native", "-o", "it.so", &example("actors.ionpack")]);
     let done = ionc(&place, &["run", "it.so"]);
     assert_eq!(done.status, Some(0), "{}", done.err);
+}
+
+#[test]
+fn files_say_what_they_are_for() {
+    let place = tempfile::tempdir().expect("a folder");
+    compiled(&place, &["-o", "it.so", &example("actors.ionpack")]);
+    let text = ionc(&place, &["info", "it.so"]).out;
+    for part in ["Machine Code: ", "Target: ", "Processor: ", "Interface: ", "Digest: "] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    let json = ionc(&place, &["info", "--json", "it.so"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    let image = &json["image"];
+    assert!(image["target"].as_str().is_some_and(|target| target.contains("-linux-")), "{image}");
+    assert_eq!(image["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(image["digest"].as_str().map(str::len), Some(64));
+    // A package has none.
+    let json = ionc(&place, &["info", "--json", &example("actors.ionpack")]).out;
+    assert!(!json.contains("\"image\""), "{json}");
+}
+
+#[test]
+fn debuggers_see_functions_of_images_by_name() {
+    let place = tempfile::tempdir().expect("a folder");
+    if std::process::Command::new("gdb").arg("--version").output().is_err() {
+        eprintln!("left out: there is no gdb");
+        return;
+    }
+    // It stops in a function of the runtime that a function calls which another one calls.
+    std::fs::write(
+        place.path().join("deep.ionasm"),
+        "function main {
+            load_const r0, '__function_ref:Main:outer'
+            load_const r1, 3
+            call r0, r0, [r1]
+            return r0
+        }
+        function outer (arity: 1) {
+            load_const r1, 0
+            load_const r2, '__function_ref:Main:outer'
+            load_const r3, 1
+            equal r4, r0, r1
+            jump_if_true r4, leaf
+            sub r5, r0, r3
+            call r5, r2, [r5]
+            add r5, r5, r3
+            return r5
+        leaf:
+            load_const r6, '__stdlib:Eprint'
+            load_const r7, 'here'
+            call r6, r6, [r7]
+            return r1
+        }",
+    )
+    .expect("writable");
+    compiled(&place, &["-o", "deep.so", "deep.ionasm"]);
+    let mut command = Command::new("gdb");
+    command.args(["-batch", "-nx", "-iex", "set debuginfod enabled off"]);
+    command.args(["-ex", "set breakpoint pending on", "-ex", "catch syscall write"]);
+    command.args(["-ex", "run", "-ex", "backtrace", "-ex", "kill", "--args"]);
+    command.arg(assert_cmd::cargo::cargo_bin("ionc")).args(["run", "deep.so"]);
+    let done = finish(command, &place);
+    for name in [" in Main:outer ()", " in Main:main", " in ion_enter ()", "run_compiled"] {
+        assert!(done.out.contains(name), "{name:?} is not in {}{}", done.out, done.err);
+    }
 }
 
 #[test]

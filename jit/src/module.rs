@@ -384,6 +384,16 @@ impl ProgramCompiler {
 
     /// The SSA form of a function that is lowered for a piece.
     pub fn ssa(&self, func: FuncId, form: ir::Form) -> Result<ir::Function, CompileError> {
+        self.ssa_with(func, form, !self.unchecked.contains(&func))
+    }
+
+    /// As [`ProgramCompiler::ssa`], with checks or without.
+    pub fn ssa_with(
+        &self,
+        func: FuncId,
+        form: ir::Form,
+        checked: bool,
+    ) -> Result<ir::Function, CompileError> {
         let (magic, objects_are_own) = (self.magic, self.objects_are_own);
         let base = ProgramFacts { program: &self.program, magic, objects_are_own };
         let facts = WithReturns { base: &base, package: &self.facts };
@@ -419,7 +429,6 @@ impl ProgramCompiler {
             program: &self.program,
             facts: &facts,
         };
-        let checked = !self.unchecked.contains(&func);
         let mut limits = self.limits;
         let mut from = cfg::reverse_postorder(&function);
         loop {

@@ -392,6 +392,15 @@ pub fn accesses(function: &mut Function, oracle: &Oracle<'_>) {
     drop_exits(function);
 }
 
+/// May the function leave in front of an instruction because something is not as expected?
+pub fn has_checks(function: &Function) -> bool {
+    let mut insts = function.blocks.iter().flat_map(|block| &block.insts);
+    insts.any(|&id| {
+        let inst = function.inst(id);
+        inst.exit.is_some() && !matches!(inst.op, Op::LoopHead)
+    })
+}
+
 /// Drops the exits of instructions that have no check.
 pub fn drop_exits(function: &mut Function) {
     for inst in &mut function.insts {

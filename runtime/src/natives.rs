@@ -243,6 +243,8 @@ pub struct Effects {
     pub objects: bool,
     /// What the user must allow before it does anything: `--allow-…`.
     pub permission: Option<&'static str>,
+    /// It is not there when the program is compiled, and may be anything when it runs.
+    pub unknown: bool,
 }
 
 /// How a library function is implemented.
@@ -290,6 +292,16 @@ impl NativeDef {
             fast: None,
             body: NativeBody::Host(call),
         }
+    }
+
+    /// Stands for a function that a host or a native library will bring.
+    pub fn unknown(name: &str) -> NativeDef {
+        let effects = Effects { blocks: true, objects: true, unknown: true, ..Effects::default() };
+        let name = name.to_owned();
+        let missing = name.clone();
+        let call =
+            move |_: &mut NativeCx<'_>, _: &[Value]| Err(NativeError::NotFound(missing.clone()));
+        NativeDef { effects, ..NativeDef::new(name, Arity::AtLeast(0), Arc::new(call)) }
     }
 }
 

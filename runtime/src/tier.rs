@@ -85,6 +85,9 @@ impl Readiness {
     }
 }
 
+/// When so many checks of a function have failed, it goes on in a form without checks.
+pub const MAX_EXITS: u32 = 100;
+
 /// What a compiler has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CompilerStats {

@@ -7,7 +7,7 @@ use crate::heap::copy::Parcel;
 use crate::interp::code::CodeBlock;
 use crate::ionpack::Package;
 use crate::link::link_with_room;
-use crate::natives::Registry;
+use crate::natives::{NativeDef, Registry};
 use crate::object::shape::ShapeTable;
 use crate::ops::call;
 use crate::process::Process;
@@ -50,6 +50,19 @@ impl Linked {
         let (atoms, shapes) = (Arc::new(AtomTable::new()), Arc::new(ShapeTable::new()));
         let program = Arc::new(link_with_room(package, &atoms, &shapes, registry, room)?);
         Ok(Linked { program, atoms, shapes })
+    }
+
+    /// As [`Linked::new`], to compile a package whose host, or whose native libraries, will bring functions that
+    /// `registry` does not have.
+    pub fn with_unknown(
+        package: &Package,
+        registry: &Registry,
+    ) -> Result<Linked, Vec<VerifyError>> {
+        let linked = Linked::new(package, registry)?;
+        let unknown = linked.program.natives.iter().filter(|native| native.def.is_none());
+        let mut all = registry.clone();
+        unknown.for_each(|native| all.add(NativeDef::unknown(&native.name)));
+        Linked::new(package, &all)
     }
 }
 

@@ -9,6 +9,7 @@ use ion_runtime::ionpack::Package;
 use ion_runtime::permissions::{FileUse, Permissions};
 use ion_runtime::system::{Config, Engine};
 use ion_runtime::vm::{self, Linked, MainEnd};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 /// Runs the program behind this executable, if there is one; gives the exit status.
 pub fn main() -> Option<u8> {
     let own = std::env::current_exe().ok()?;
-    let result = match appended(&own) {
+    let image = File::open(&own).map_err(|error| error.to_string());
+    let result = match image.and_then(|file| appended(&file)) {
         Ok(None) => return None,
         Ok(Some(image)) => run(&image),
         Err(error) => Err(Failure::at(own.display(), error)),

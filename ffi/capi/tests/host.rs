@@ -62,9 +62,15 @@ fn run(link: &[&std::ffi::OsStr]) {
         .status()
         .expect("a C compiler");
     assert!(status.success());
-    let output = Command::new(&program).arg(&package).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text == "done\n", "{output:?}");
+    let image = folder.path().join("test.so");
+    let compiled = ion_ffi::vm::compile_ahead(assemble_package(PROGRAM).unwrap()).unwrap();
+    std::fs::write(&image, compiled).unwrap();
+    // The package, and machine code that was made of it.
+    for file in [&package, &image] {
+        let output = Command::new(&program).arg(file).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text == "done\n", "{output:?}");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn _ionvm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<vm::Vm>()?;
     module.add_class::<vm::Pid>()?;
     module.add_class::<vm::Question>()?;
+    module.add_function(wrap_pyfunction!(vm::compile, module)?)?;
     module.add("IonError", module.py().get_type::<vm::IonError>())?;
     module.add("ProcessExit", module.py().get_type::<vm::ProcessExit>())?;
     Ok(())

@@ -373,7 +373,7 @@ fn native(name: &str, function: Py<PyAny>, vm: Arc<OnceLock<WeakVm>>) -> NativeD
 
 #[pymethods]
 impl Vm {
-    /// Loads a package: a path, or its bytes. Functions are compiled when they are hot; all before they
+    /// Loads a package, or what `compile` or `ionc aot --open` has made of one: a path, or its bytes. Functions are compiled when they are hot; all before they
     /// run with `jit=True`; none with `jit=False`.
     #[new]
     #[pyo3(signature = (
@@ -614,4 +614,20 @@ impl Vm {
         let question = begun.map_err(|error| raise(args.py(), error))?;
         Ok(Question { question: Some(question), vm: self.weak.clone() })
     }
+}
+
+/// Compiles a package, given by path or as bytes, ahead of time for machines like this one; gives the bytes of
+/// a shared object that Vm and run take in its place, from a file or as they are. Running machine code means
+/// trusting it.
+#[pyfunction]
+pub(crate) fn compile(package: &Bound<'_, PyAny>) -> PyResult<Py<PyBytes>> {
+    let py = package.py();
+    let bytes = match package.cast::<PyBytes>() {
+        Ok(bytes) => bytes.as_bytes().to_vec(),
+        Err(_) => std::fs::read(package.extract::<PathBuf>()?)?,
+    };
+    let compiled = py
+        .detach(|| ion_ffi::vm::compile_ahead(ion_runtime::ionpack::Package::from_bytes(&bytes)?));
+    let image = compiled.map_err(|error| raise(py, error))?;
+    Ok(PyBytes::new(py, &image).unbind())
 }

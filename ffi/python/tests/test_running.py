@@ -321,3 +321,20 @@ def test_asyncio(vm):
         assert await waits == "late"
 
     asyncio.run(main())
+
+
+def test_machine_code(tmp_path):
+    image = ionvm.compile(PACKAGE)
+    assert image.startswith(b"\x7fELF")
+    path = tmp_path / "app.so"
+    path.write_bytes(image)
+    for program in (image, path):
+        with Vm(program) as vm:
+            assert vm.call("countdown", 5) == 12
+            assert vm.run() == 42
+        with Vm(program, natives={"Host.f": lambda x: [x]}) as vm:
+            assert vm.call("ask_host", 1) == [1]
+    with pytest.raises(ionvm.IonError, match="cut short or altered"):
+        Vm(image[:5000])
+    with pytest.raises(ValueError):
+        ionvm.compile(b"no package")

@@ -4,7 +4,8 @@ use super::error::VmError;
 use super::{Crashes, HOST_CLASS, Inner, MAX_ARGS, Vm, is_host_function};
 use crate::convert::{Typed, native};
 use crate::registry;
-use ion_runtime::bytecode::{self, Instr, assemble_class, assemble_package};
+use ion_image::load::{ImageFile, is_elf};
+use ion_runtime::bytecode::{self, Instr, VerifyError, assemble_class, assemble_package};
 use ion_runtime::host::{Machine, Ring};
 use ion_runtime::ionpack::{Class, Package};
 use ion_runtime::natives::{NativeBody, NativeDef, Registry};
@@ -12,6 +13,8 @@ use ion_runtime::permissions::Permissions;
 use ion_runtime::system::{Config, CrashHook, Engine};
 use ion_runtime::vm::{Linked, Outputs};
 use std::fmt;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -118,18 +121,36 @@ impl VmBuilder {
         self
     }
 
+    pub(super) fn invalid(errors: Vec<VerifyError>) -> VmError {
+        let more = errors.len().saturating_sub(1);
+        match errors.into_iter().next() {
+            Some(first) => VmError::Invalid(Box::new(first), more),
+            None => VmError::Text("the package is not valid".to_owned()),
+        }
+    }
+
     /// Starts a machine for the package in a file, or for a shared object that `ionc aot --open` has made
     /// of one. Loading machine code means trusting it.
     pub fn load_path(self, path: impl AsRef<Path>) -> Result<Vm, VmError> {
-        let bytes = std::fs::read(&path).map_err(VmError::Io)?;
-        if ion_image::load::is_elf(&bytes) {
-            return self.load_image(path.as_ref());
+        let mut file = File::open(&path).map_err(VmError::Io)?;
+        let mut bytes = Vec::new();
+        (&mut file).take(4).read_to_end(&mut bytes).map_err(VmError::Io)?;
+        if is_elf(&bytes) {
+            return self.load_image(&ImageFile::of(file).map_err(VmError::Image)?);
         }
+        file.read_to_end(&mut bytes).map_err(VmError::Io)?;
         self.load_bytes(&bytes)
     }
 
-    /// Starts a machine for the package in these bytes.
+    /// Starts a machine for the package in these bytes, or for a shared object as in
+    /// [`VmBuilder::load_path`].
     pub fn load_bytes(self, bytes: &[u8]) -> Result<Vm, VmError> {
+        if is_elf(bytes) {
+            // Code is run from a file: this one has no name, and nobody else sees it.
+            let mut file = tempfile::tempfile().map_err(VmError::Io)?;
+            file.write_all(bytes).map_err(VmError::Io)?;
+            return self.load_image(&ImageFile::of(file).map_err(VmError::Image)?);
+        }
         self.load(Package::from_bytes(bytes)?)
     }
 
@@ -139,8 +160,7 @@ impl VmBuilder {
         self.load(package)
     }
 
-    fn load_image(self, path: &Path) -> Result<Vm, VmError> {
-        let image = ion_image::load::ImageFile::open(path).map_err(VmError::Image)?;
+    fn load_image(self, image: &ImageFile) -> Result<Vm, VmError> {
         let package = Package::from_bytes(image.package())?;
         self.start(package, |linked, config| {
             if !image.suits(config) {
@@ -170,13 +190,7 @@ impl VmBuilder {
         let mut config = self.config;
         config.open = true;
         let crashes = Arc::new(Crashes::default());
-        let linked = Linked::new(&package, &self.registry).map_err(|errors| {
-            let more = errors.len().saturating_sub(1);
-            match errors.into_iter().next() {
-                Some(first) => VmError::Invalid(Box::new(first), more),
-                None => VmError::Text("the package is not valid".to_owned()),
-            }
-        })?;
+        let linked = Linked::new(&package, &self.registry).map_err(VmBuilder::invalid)?;
         let (outputs, out, err) = match self.capture {
             true => {
                 let (outputs, out, err) = Outputs::captured();

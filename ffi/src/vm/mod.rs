@@ -44,10 +44,14 @@
 
 mod builder;
 mod error;
+#[cfg(feature = "jit")]
+mod image;
 
 use crate::term::{Term, find_function};
 pub use builder::{VmBuilder, for_hosts};
 pub use error::{Exit, VmError};
+#[cfg(feature = "jit")]
+pub use image::compile_ahead;
 use ion_runtime::error::Crash;
 use ion_runtime::host::{Bond, HostProcess, Machine, Ring};
 use ion_runtime::program::FuncId;

@@ -79,12 +79,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.open {
         package = ion_ffi::vm::for_hosts(package);
     }
-    let linked = machine::link(&package).map_err(within)?;
+    let libraries = !package.manifest.ffi_libraries.is_empty();
+    let linked = match args.open || libraries {
+        true => machine::link_with_unknown(&package),
+        false => machine::link(&package),
+    };
+    let linked = linked.map_err(within)?;
     let config = Config { open: args.open, ..Config::default() };
     let target = Target { triple: args.target.clone(), native_cpu: args.cpu == Cpu::Native };
     let emit = if args.exe { Emit::Exe } else { args.emit };
     if emit == Emit::Exe && args.target.is_some() {
         return Err(Failure::usage("an executable is for this machine: leave out --target"));
+    }
+    if emit == Emit::Exe && libraries {
+        return Err(within(Failure::new(
+            "an executable cannot load the native libraries of its package; leave out --exe, and \
+             start it with 'ionc run --allow-native'",
+        )));
     }
     let functions = linked.program.functions.len();
     let progress = Progress::new(functions as u64);
@@ -128,6 +139,9 @@ const STUB: Option<&[u8]> = Some(include_bytes!(concat!(env!("OUT_DIR"), "/ion-s
 /// Development builds carry none.
 #[cfg(not(ion_stub))]
 const STUB: Option<&[u8]> = None;
+
+/// Does this program carry a runtime for executables? If not, it may be that runtime itself.
+pub const CARRIES_STUB: bool = STUB.is_some();
 
 /// The runtime with an image behind it. Where there is no small one, this program itself is the runtime.
 fn executable(image: &[u8]) -> Result<Vec<u8>, Failure> {

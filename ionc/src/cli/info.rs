@@ -2,14 +2,16 @@
 
 use super::print_json;
 use crate::failure::{Failure, one_line};
+use crate::load::Program;
 use crate::{load, output};
+use ion_image::load::ImageFile;
 use ion_runtime::bytecode::{Body, Function, Variant};
 use ion_runtime::ionpack::{Class, Content, Member, Package};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Show manifest, classes and resources of a package
+/// Show manifest, classes and resources of a package, and what its machine code is for
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  ionc info --json actors.ionpack")]
 pub struct Args {
@@ -23,12 +25,51 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let package = load::package(&args.pack)?;
+    let Program { package, image } = load::program_to_read(&args.pack)?;
     if args.json {
-        return print_json(&to_json(&package));
+        let mut json = to_json(&package);
+        if let Some(image) = &image {
+            json["image"] = image_json(image);
+        }
+        return print_json(&json);
     }
     output::print(&to_text(&package));
+    if let Some(image) = &image {
+        output::print(&image_text(image));
+    }
     Ok(())
+}
+
+/// The text about the machine code beside a package.
+fn image_text(image: &ImageFile) -> String {
+    let meta = image.meta();
+    let cpu = match meta.cpu.as_slice() {
+        [] => "every one of the target".to_owned(),
+        features => features.join(", ").replace("has_", ""),
+    };
+    let hosts = if meta.open { "yes" } else { "no" };
+    format!(
+        "Machine Code: {} bytes\n  Target: {}\n  Processor: {cpu}\n  Compiler: ionc {}\n  Interface: {}\n  \
+         For Hosts: {hosts}\n  Digest: {}\n",
+        image.code_size(),
+        one_line(&meta.target),
+        one_line(&meta.version),
+        meta.fingerprint,
+        image.digest(),
+    )
+}
+
+fn image_json(image: &ImageFile) -> Value {
+    let meta = image.meta();
+    json!({
+        "code_bytes": image.code_size(),
+        "target": meta.target,
+        "cpu": meta.cpu.iter().map(|name| name.trim_start_matches("has_")).collect::<Vec<_>>(),
+        "version": meta.version,
+        "interface": meta.fingerprint,
+        "open": meta.open,
+        "digest": image.digest(),
+    })
 }
 
 /// The text about a package.

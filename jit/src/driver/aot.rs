@@ -10,6 +10,7 @@ use crate::inline::Limits;
 use crate::ir;
 use crate::lower::{Linker, Place, place_of};
 use crate::module::{CompileError, Piece, ProgramCompiler, lower_piece};
+use crate::speculate;
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -20,7 +21,7 @@ use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::Configurable;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use ion_image::{Meta, NOWHERE, Slot, shapes_of};
+use ion_image::{FORMS, Meta, NOWHERE, Slot, shapes_of};
 use ion_runtime::bytecode::Instr;
 use ion_runtime::helpers::Helper;
 use ion_runtime::object::shape::ShapeTable;
@@ -172,9 +173,10 @@ fn number_of(piece: Piece) -> u32 {
     match piece {
         Piece::Enter => 0,
         Piece::Cold(helper) => 1 + helper as u32,
-        Piece::Entry(func) => 1 + helpers + 3 * func.0,
-        Piece::List(func) => 2 + helpers + 3 * func.0,
-        Piece::Resume(func) | Piece::Unchecked(func) => 3 + helpers + 3 * func.0,
+        Piece::Entry(func) => 1 + helpers + 4 * func.0,
+        Piece::List(func) => 2 + helpers + 4 * func.0,
+        Piece::Resume(func) => 3 + helpers + 4 * func.0,
+        Piece::Unchecked(func) => 4 + helpers + 4 * func.0,
     }
 }
 
@@ -325,14 +327,20 @@ fn compile_function(
         let own = || -> Result<_, CompileError> {
             let entry = compiler.ssa(func, ir::Form::Entry)?;
             let resume = compiler.ssa(func, ir::Form::Resume)?;
-            Ok((
+            let mut codes = vec![
                 piece(Piece::Entry(func), Some(&entry))?,
                 piece(Piece::Resume(func), Some(&resume))?,
-            ))
+            ];
+            if speculate::has_checks(&resume) {
+                let unchecked = compiler.ssa_with(func, ir::Form::Resume, false)?;
+                codes.push(piece(Piece::Unchecked(func), Some(&unchecked))?);
+            }
+            Ok(codes)
         };
         // What is too much for the code generator is interpreted.
-        if let Ok((entry, resume)) = own() {
-            return Ok(vec![entry, list, resume]);
+        if let Ok(mut codes) = own() {
+            codes.insert(1, list);
+            return Ok(codes);
         }
     }
     Ok(vec![piece(Piece::Entry(func), None)?, list])
@@ -398,7 +406,8 @@ fn lay_out(
         let name = match code.piece {
             Piece::Entry(func) => name_of(func),
             Piece::List(func) => format!("{}$list", name_of(func)),
-            Piece::Resume(func) | Piece::Unchecked(func) => format!("{}$resume", name_of(func)),
+            Piece::Resume(func) => format!("{}$resume", name_of(func)),
+            Piece::Unchecked(func) => format!("{}$unchecked", name_of(func)),
             Piece::Cold(_) | Piece::Enter => code.piece.name(),
         };
         symbols.push(Symbol { name, start, size: code.bytes.len() as u32 });
@@ -417,7 +426,7 @@ fn lay_out(
         }
     }
     let functions = linked.program.functions.len();
-    let mut entries = vec![[NOWHERE; 2]; functions];
+    let mut entries = vec![[NOWHERE; FORMS]; functions];
     let mut unwind = Vec::new();
     let mut lines = Vec::new();
     for code in pieces {
@@ -425,11 +434,10 @@ fn lay_out(
         match code.piece {
             Piece::List(func) => entries[func.0 as usize][0] = start,
             Piece::Resume(func) => entries[func.0 as usize][1] = start,
+            Piece::Unchecked(func) => entries[func.0 as usize][2] = start,
             _ => {}
         }
-        if let (Piece::Entry(func) | Piece::Resume(func), false) =
-            (code.piece, code.lines.is_empty())
-        {
+        if let Piece::Entry(func) | Piece::Resume(func) | Piece::Unchecked(func) = code.piece {
             lines.extend(code.lines.iter().map(|&(at, pc)| [start + at, func.0, pc]));
         }
         unwind.extend(code.unwind.map(|info| (start, info)));

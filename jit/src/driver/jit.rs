@@ -9,7 +9,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{ArenaMemoryProvider, JITBuilder, JITModule};
 use ion_runtime::program::FuncId;
 use ion_runtime::system::{Config, Preempt};
-use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, Readiness};
+use ion_runtime::tier::{Compiler, CompilerStats, EnterFn, MAX_EXITS, Readiness};
 use ion_runtime::vm::Linked;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,9 +28,6 @@ pub struct Jit {
     list_entries: Vec<AtomicUsize>,
     readiness: Arc<[Readiness]>,
 }
-
-/// So many checks may fail in a function before it is compiled without.
-const MAX_EXITS: u32 = 100;
 
 /// An address of compiled code.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 pub mod elf;
 
 use cranelift_codegen::isa::unwind::UnwindInfo;
-use ion_image::Meta;
+use ion_image::{FORMS, Meta};
 
 /// A compiled program.
 #[derive(Clone, Debug)]
@@ -12,8 +12,8 @@ pub struct Image {
     pub meta: Meta,
     /// Machine code.
     pub text: Vec<u8>,
-    /// For each function: where its entry for lists and its resume form are in the text.
-    pub entries: Vec<[u32; 2]>,
+    /// For each function: where its forms are in the text, see [`FORMS`].
+    pub entries: Vec<[u32; FORMS]>,
     /// Names of places in the text.
     pub symbols: Vec<Symbol>,
     /// Offset in the text, function and bytecode index.

@@ -29,6 +29,7 @@ from ._ionvm import (
     ProcessExit,
     Value,
     Vm,
+    compile,
 )
 from .control_flow import (
     BasicBlock,
@@ -88,6 +89,7 @@ __all__ = [
     "MatchBuilder",
     "Condition",
     "run",
+    "compile",
     "Vm",
     "Pid",
     "Atom",
