@@ -29,6 +29,8 @@ natives! {
     Object.has(object, name) = typed has;
     /// Has the object a property of its own of this name?
     Object.hasOwn(object, name) = typed has_own;
+    /// Is it an object whose property of this name may not be read from outside?
+    Object.isProtected(value, name) = typed is_protected;
     /// The value of a property, of the object's own or by its prototypes; Undefined, or `default`, if
     /// there is none.
     Object.get(object, name, default) = typed get, objects;
@@ -122,6 +124,11 @@ fn has(cx: &mut NativeCx<'_>, object: Object, key: Key) -> bool {
 
 fn has_own(cx: &mut NativeCx<'_>, object: Object, key: Key) -> bool {
     look(cx, object, &key, false).is_some()
+}
+
+fn is_protected(cx: &mut NativeCx<'_>, value: Value, key: Key) -> bool {
+    let found = key.1.and_then(|key| edit::find(&cx.system.shapes, value, key, true));
+    found.is_some_and(|(_, access)| matches!(access, Access::Protected | Access::ProtectedReadonly))
 }
 
 fn get(cx: &mut NativeCx<'_>, object: Object, key: Key, default: Option<Value>) -> Result {

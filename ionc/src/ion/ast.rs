@@ -29,6 +29,8 @@ pub struct Module<'s> {
     pub constants: Vec<Constant<'s>>,
     /// Statements outside functions: the body of `main` if there is no such function.
     pub script: Vec<Stmt<'s>>,
+    /// Names of properties that some object literal protects.
+    pub protected: Vec<Cow<'s, str>>,
     /// Variables are numbered below this.
     pub vars: VarId,
 }
@@ -266,6 +268,8 @@ pub enum ExprKind<'s> {
     Negate(Box<Expr<'s>>),
     Binary(BinaryOp, Box<Expr<'s>>, Box<Expr<'s>>),
     Logic(LogicOp, Box<Expr<'s>>, Box<Expr<'s>>),
+    /// `first op a op b …`, from left to right: a long row of operators is no deep tree.
+    Chain(Box<Expr<'s>>, Vec<Link<'s>>),
     Ternary(Box<Expr<'s>>, Box<Expr<'s>>, Box<Expr<'s>>),
     Call {
         callee: Box<Expr<'s>>,
@@ -333,6 +337,23 @@ pub enum LogicOp {
     And,
     Or,
     Coalesce,
+}
+
+/// A binary operator of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Infix {
+    Binary(BinaryOp),
+    Logic(LogicOp),
+}
+
+/// An operator of a chain and its right operand; the left one is everything before.
+#[derive(Debug)]
+pub struct Link<'s> {
+    /// The operator.
+    pub op: Infix,
+    /// The right operand.
+    pub right: Expr<'s>,
 }
 
 /// A property of an object literal.

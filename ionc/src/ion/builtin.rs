@@ -68,6 +68,10 @@ pub mod library {
     pub const EQUALS: &str = "Value.equals";
     /// A value as a program would write it.
     pub const INSPECT: &str = "Value.inspect";
+    /// A new process with an array of arguments.
+    pub const SPAWN: &str = "Process.spawn";
+    /// Is a property protected?
+    pub const IS_PROTECTED: &str = "Object.isProtected";
     /// Selective receive: is there a further message?
     pub const NEXT: &str = "Process.next";
     /// That message.

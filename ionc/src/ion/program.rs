@@ -158,6 +158,9 @@ fn works(expr: &Expr<'_>) -> bool {
         ExprKind::Object(props) => props.iter().any(|prop| works(&prop.value)),
         ExprKind::Not(a) | ExprKind::Negate(a) => works(a),
         ExprKind::Binary(_, a, b) | ExprKind::Logic(_, a, b) => works(a) || works(b),
+        ExprKind::Chain(first, links) => {
+            works(first) || links.iter().any(|link| works(&link.right))
+        }
         ExprKind::Ternary(a, b, c) => works(a) || works(b) || works(c),
         ExprKind::Member { object, .. } => works(object),
         ExprKind::Index { object, index } => works(object) || works(index),
@@ -214,6 +217,11 @@ pub(super) fn package<'s>(
         sources,
         lines: &indices,
         globals,
+        protected: modules
+            .iter()
+            .flat_map(|module| &module.protected)
+            .map(|name| name.to_string())
+            .collect(),
         input,
         constants: Vec::new(),
         functions: modules

@@ -590,6 +590,10 @@ impl<'s> Resolver<'_, 's> {
                 self.expr(a);
                 self.expr(b);
             }
+            ExprKind::Chain(first, links) => {
+                self.expr(first);
+                links.iter_mut().for_each(|link| self.expr(&mut link.right));
+            }
             ExprKind::Ternary(condition, yes, no) => {
                 self.expr(condition);
                 self.check_condition(condition);

@@ -16,6 +16,7 @@ use super::resolve::{self, Earlier, InputNames, Resolved};
 use super::source::{Source, Span};
 use super::token::{KEYWORDS, Tok};
 use ion_runtime::ionpack::Package;
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 
 /// What earlier inputs have declared.
@@ -24,6 +25,8 @@ pub struct Session {
     inputs: u32,
     names: Vec<Known>,
     imports: Vec<Imported>,
+    /// Names of properties that they protect.
+    protected: FxHashSet<String>,
     /// The classes that are loaded.
     classes: Vec<Source>,
 }
@@ -54,6 +57,7 @@ pub struct Input {
     pub class: String,
     names: Vec<Known>,
     imports: Vec<Imported>,
+    protected: Vec<String>,
     classes: Vec<Source>,
 }
 
@@ -152,13 +156,13 @@ impl Session {
         sources.push(Source::new(class.clone(), format!("input {number}"), text));
         let (diags, made) = self.compile_sources(&sources, first_new, natives);
         let input = made.map(|made| {
-            let Made { mut package, names, imports } = made;
+            let Made { mut package, names, imports, protected } = made;
             // What is loaded is not loaded again.
             package.classes.drain(..first_new);
             package.lines.drain(..first_new);
             package.sources.clear();
             let classes = sources[first_new..sources.len() - 1].to_vec();
-            Input { package, class, names, imports, classes }
+            Input { package, class, names, imports, protected, classes }
         });
         Checked { input, diags, sources }
     }
@@ -182,6 +186,7 @@ impl Session {
     pub fn loaded(&mut self, input: &Input) {
         self.inputs += 1;
         self.classes.extend(input.classes.iter().cloned());
+        self.protected.extend(input.protected.iter().cloned());
     }
 
     fn compile_sources(
@@ -247,11 +252,13 @@ impl Session {
             class: last as u32,
             first,
             earlier: self.names.iter().map(|known| known.key.clone()).collect(),
+            protected: self.protected.clone(),
             exports: ids.into_iter().zip(known.iter().map(|known| known.key.clone())).collect(),
         };
         let options = Options::default();
         let package = package(sources, &modules, &resolved, &globals, &options, Some(input));
-        (diags, Some(Made { package, names: known, imports }))
+        let protected = modules[last].protected.iter().map(|name| name.to_string()).collect();
+        (diags, Some(Made { package, names: known, imports, protected }))
     }
 
     fn import_earlier<'s>(&'s self, module: &mut Module<'s>) {
@@ -287,6 +294,7 @@ struct Made {
     package: Package,
     names: Vec<Known>,
     imports: Vec<Imported>,
+    protected: Vec<String>,
 }
 
 /// The place of what is not in the text.

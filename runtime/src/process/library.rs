@@ -8,7 +8,7 @@ use super::{Process, Wait};
 use crate::error::Trap;
 use crate::heap::copy::Parcel;
 use crate::natives::{Answer, Arity, Effects, NativeBody, NativeDef, NativeError};
-use crate::object::closure;
+use crate::object::{closure, container};
 use crate::ops::actor;
 use crate::sched::worker::Alarm;
 use crate::system::Later;
@@ -67,6 +67,8 @@ table! {
     "Process.exit"(2) "(Process, Any) -> Unit" exit;
     /// Ends a process with the reason `:killed`, whether it traps exits or not.
     "Process.kill"(1) "(Process) -> Unit" kill;
+    /// Starts a process: a function and an array of its arguments. `spawn` in Ion is this, or an instruction.
+    "Process.spawn"(2) "(Function, Array) -> Process" spawn_with;
     /// Starts a process that is linked to the running one: a function and its arguments.
     "Process.spawnLink"(1 ..) "(Function, ...Any) -> Process" spawn_link;
     /// Starts a process and monitors it: a function and its arguments. Gives process and reference.
@@ -288,6 +290,15 @@ fn spawn(process: &mut Process, args: &[Value], bonds: Bonds) -> Result<Pid> {
         return Err(wrong(args, 0, "function", "Function"));
     }
     actor::create(process, args[0], &args[1..], Some(Box::new(bonds))).map_err(NativeError::Trap)
+}
+
+fn spawn_with(process: &mut Process, args: &[Value]) -> Result {
+    let list = container::array(args[1]).or_else(|| container::tuple(args[1]));
+    let Some(list) = list else { return Err(wrong(args, 1, "arguments", "Array")) };
+    let all: Vec<Value> = std::iter::once(args[0]).chain(list.iter().copied()).collect();
+    let child = spawn(process, &all, Bonds::default())?;
+    process.worker().enqueue(child);
+    done(Value::pid(child))
 }
 
 fn spawn_link(process: &mut Process, args: &[Value]) -> Result {

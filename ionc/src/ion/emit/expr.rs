@@ -227,7 +227,19 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 let a = self.left_operand(a, b);
                 self.binary(*op, a, b, dst, span);
             }
-            ExprKind::Logic(op, a, b) => self.logic(*op, a, b, dst),
+            ExprKind::Logic(op, a, b) => self.through(dst, |this, dst| {
+                this.value_to(a, dst);
+                this.logic(*op, b, dst);
+            }),
+            ExprKind::Chain(first, links) => self.through(dst, |this, dst| {
+                this.value_to(first, dst);
+                for link in links {
+                    match link.op {
+                        Infix::Binary(op) => this.binary(op, dst, &link.right, dst, span),
+                        Infix::Logic(op) => this.logic(op, &link.right, dst),
+                    }
+                }
+            }),
             ExprKind::Ternary(condition, yes, no) => {
                 let (otherwise, end) = (self.code.label(), self.code.label());
                 self.branch(condition, otherwise, false);
@@ -354,30 +366,28 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         self.native(library::CONCAT, regs, dst);
     }
 
-    fn logic(&mut self, op: LogicOp, a: &'a Expr<'s>, b: &'a Expr<'s>, dst: Reg) {
-        self.through(dst, |this, dst| {
-            let end = this.code.label();
-            this.value_to(a, dst);
-            match op {
-                LogicOp::And => this.code.jump_if(dst, false, end),
-                LogicOp::Or => this.code.jump_if(dst, true, end),
-                LogicOp::Coalesce => {
-                    let other = this.code.label();
-                    let nothings = [ConstValue::Undefined, ConstValue::Unit];
-                    for nothing in nothings.map(|nothing| this.code.constant(nothing)) {
-                        let is = this.code.reg();
-                        this.code.op(Instr::Equal { dst: Dst(is), a: Src(dst), b: Src(nothing) });
-                        this.code.jump_if(is, true, other);
-                    }
-                    this.code.jump(end);
-                    this.code.place(other);
+    /// `dst := dst op b`, where `b` is looked at only if need be.
+    fn logic(&mut self, op: LogicOp, b: &'a Expr<'s>, dst: Reg) {
+        let end = self.code.label();
+        match op {
+            LogicOp::And => self.code.jump_if(dst, false, end),
+            LogicOp::Or => self.code.jump_if(dst, true, end),
+            LogicOp::Coalesce => {
+                let other = self.code.label();
+                let nothings = [ConstValue::Undefined, ConstValue::Unit];
+                for nothing in nothings.map(|nothing| self.code.constant(nothing)) {
+                    let is = self.code.reg();
+                    self.code.op(Instr::Equal { dst: Dst(is), a: Src(dst), b: Src(nothing) });
+                    self.code.jump_if(is, true, other);
                 }
+                self.code.jump(end);
+                self.code.place(other);
             }
-            let mark = this.code.mark();
-            this.value_to(b, dst);
-            this.code.forget(mark);
-            this.code.place(end);
-        });
+        }
+        let mark = self.code.mark();
+        self.value_to(b, dst);
+        self.code.forget(mark);
+        self.code.place(end);
     }
 
     /// `dst := a op b`.
@@ -529,6 +539,12 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
         };
         let dst = wanted.unwrap_or_else(|| self.code.reg());
         match (builtin, args) {
+            (Builtin::Spawn, [function, list]) if !matches!(list.kind, ExprKind::Array(_)) => {
+                let function = self.left_operand(function, list);
+                let list = self.value(list);
+                self.at(span);
+                self.native(library::SPAWN, vec![function, list], dst);
+            }
             (Builtin::Spawn, [function, rest @ ..]) => {
                 let list: &'a [Expr<'s>] = match rest.first().map(|list| &list.kind) {
                     Some(ExprKind::Array(items)) => items,
@@ -751,6 +767,9 @@ pub(super) fn may_assign(expr: &Expr<'_>) -> bool {
         }),
         ExprKind::Not(operand) | ExprKind::Negate(operand) => may_assign(operand),
         ExprKind::Binary(_, a, b) | ExprKind::Logic(_, a, b) => may_assign(a) || may_assign(b),
+        ExprKind::Chain(first, links) => {
+            may_assign(first) || links.iter().any(|link| may_assign(&link.right))
+        }
         ExprKind::Ternary(a, b, c) => may_assign(a) || may_assign(b) || may_assign(c),
         ExprKind::Call { callee, args } => may_assign(callee) || args.iter().any(may_assign),
         ExprKind::Member { object, .. } => may_assign(object),

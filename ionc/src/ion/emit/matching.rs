@@ -251,6 +251,12 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
             PatternKind::Object(items) => {
                 for (name, item) in items {
                     let key = self.atom(name.text);
+                    if self.module.program.may_be_protected(name.text) {
+                        // Reading it would end the process; it does not match.
+                        let protected = self.code.reg();
+                        self.native(library::IS_PROTECTED, vec![value, key], protected);
+                        self.code.jump_if(protected, true, fail);
+                    }
                     let property = self.code.reg();
                     self.code.op(Instr::GetProp {
                         dst: Dst(property),

@@ -35,6 +35,8 @@ pub(crate) struct Program<'a, 's> {
     pub sources: &'a [Source],
     /// Their lines.
     pub lines: &'a [LineIndex],
+    /// Names of properties that may be protected.
+    pub protected: FxHashSet<String>,
     /// The input of a session, if one of the classes is one.
     pub input: Option<Input>,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Input {
     pub first: VarId,
     /// The properties of those, by number.
     pub earlier: Vec<String>,
+    /// Names of properties that earlier inputs protect.
+    pub protected: FxHashSet<String>,
     /// What later inputs see of this one.
     pub exports: Vec<(VarId, String)>,
 }
@@ -58,6 +62,11 @@ pub(crate) const INPUT: &str = "input";
 impl Program<'_, '_> {
     fn constant(&self, class: u32, index: u32) -> Option<&ConstValue> {
         self.constants.get(class as usize)?.get(index as usize)?.as_ref()
+    }
+
+    fn may_be_protected(&self, name: &str) -> bool {
+        let earlier = self.input.as_ref().is_some_and(|input| input.protected.contains(name));
+        earlier || self.protected.contains(name)
     }
 
     /// The atom that a LOAD_CONST turns into the function.

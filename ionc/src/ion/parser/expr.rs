@@ -3,12 +3,7 @@
 use super::*;
 use crate::ion::diag::Diag;
 
-/// Binding strengths of binary operators, and what they are.
-enum Infix {
-    Binary(BinaryOp),
-    Logic(LogicOp),
-}
-
+/// Binding strength of a binary operator, and which it is.
 fn infix(kind: Tok) -> Option<(u8, Infix)> {
     use BinaryOp::*;
     use Infix::{Binary, Logic};
@@ -31,6 +26,9 @@ fn infix(kind: Tok) -> Option<(u8, Infix)> {
         _ => return None,
     })
 }
+
+/// Most operators in a row that become a tree; those behind them become a chain.
+const MAX_ROW: u32 = 32;
 
 impl<'s> Parser<'s> {
     /// An expression.
@@ -119,11 +117,14 @@ impl<'s> Parser<'s> {
             if power < least {
                 break Ok(left);
             }
-            // A chain becomes a tree as deep as it is long.
-            if self.depth >= MAX_NESTING {
-                break Err(self.nested_too_deep());
+            // A row becomes a tree as deep as it is long, up to a point.
+            let is_long = self.depth - depth >= MAX_ROW;
+            if !is_long {
+                if self.depth >= MAX_NESTING {
+                    break Err(self.nested_too_deep());
+                }
+                self.depth += 1;
             }
-            self.depth += 1;
             self.bump();
             // `**` binds to the right.
             let next = if matches!(op, Infix::Binary(BinaryOp::Pow)) { power } else { power + 1 };
@@ -132,6 +133,19 @@ impl<'s> Parser<'s> {
                 Err(reported) => break Err(reported),
             };
             let span = left.span.to(right.span);
+            if is_long {
+                left = match left.kind {
+                    ExprKind::Chain(first, mut links) => {
+                        links.push(Link { op, right });
+                        Expr { kind: ExprKind::Chain(first, links), span }
+                    }
+                    _ => {
+                        let links = vec![Link { op, right }];
+                        Expr { kind: ExprKind::Chain(Box::new(left), links), span }
+                    }
+                };
+                continue;
+            }
             let (a, b) = (Box::new(left), Box::new(right));
             let kind = match op {
                 Infix::Binary(op) => ExprKind::Binary(op, a, b),
@@ -547,6 +561,9 @@ impl<'s> Parser<'s> {
             }
             _ => return Err(self.expected("the name of a property")),
         };
+        if let (true, PropKey::Name(name)) = (protected, &key) {
+            self.protected.push(name.clone());
+        }
         if self.kind() == Tok::LParen {
             let name = match &key {
                 PropKey::Name(Cow::Borrowed(text)) => Some(Name { text, span: key_span }),

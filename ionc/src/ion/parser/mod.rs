@@ -52,6 +52,8 @@ pub(crate) struct Parser<'s> {
     too_deep: bool,
     /// Ends of statements without `;`.
     implied: Vec<u32>,
+    /// Names of protected properties.
+    protected: Vec<Cow<'s, str>>,
 }
 
 /// Parses a source text.
@@ -77,6 +79,7 @@ pub fn parse(text: &str) -> Parse<'_> {
         vars: 0,
         too_deep: false,
         implied: Vec::new(),
+        protected: Vec::new(),
     };
     let module = parser.module();
     parser.diags.truncate(MAX_DIAGS);
@@ -93,6 +96,7 @@ impl<'s> Parser<'s> {
             }
         }
         module.vars = self.vars + 1;
+        module.protected = std::mem::take(&mut self.protected);
         module
     }
 

@@ -198,7 +198,6 @@ impl<'s> Resolver<'_, 's> {
     /// What builtins need to know of their arguments when compiling.
     pub(super) fn check_builtin(&mut self, builtin: Builtin, args: &[Expr<'s>]) {
         let (form, at) = match builtin {
-            Builtin::Spawn => ("spawn(f, [a, b])", 1),
             Builtin::Select => ("select([p, q])", 0),
             Builtin::SelectKill => ("selectKill([p, q])", 0),
             _ => return,
@@ -207,9 +206,7 @@ impl<'s> Resolver<'_, 's> {
         if !matches!(list.kind, ExprKind::Array(_) | ExprKind::Error) {
             let diag = Diag::error(list.span, "expected an array literal")
                 .label("the number of elements must be known");
-            self.report(diag.help(format!(
-                "write the elements in brackets: `{form}`; to pass an array on, wrap it: `[[…]]`"
-            )));
+            self.report(diag.help(format!("write the elements in brackets: `{form}`")));
         }
     }
 }
