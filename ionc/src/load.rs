@@ -86,7 +86,7 @@ pub fn package(path: &Path) -> Result<Package, Failure> {
     if has_extension(path, crate::compile::ION) {
         return crate::compile::package_of_file(path, false);
     }
-    if path.is_dir() && path.join(crate::project::MANIFEST).is_file() {
+    if path.is_dir() {
         return crate::project::open(path)?.package();
     }
     let (mut file, regular) = open(path)?;

@@ -101,7 +101,7 @@ fn help() {
 fn usage_errors() {
     let place = Place::new();
     let usage = |args: &[&str], part: &str| place.fails(2, args, &[part]);
-    usage(&["run"], "see 'ionc run --help'");
+    usage(&["info"], "see 'ionc info --help'");
     usage(&["run", "--jot", "x"], "unexpected argument '--jot'");
     usage(&["fly"], "unrecognized subcommand 'fly'");
     usage(&["run", "--timeslice", "0", "x"], "--timeslice");
@@ -264,7 +264,7 @@ fn files_that_cannot_be_read() {
     place.write("class.ionpack", b"IONBC\x01\0\0\x01\0\0\0\0\0\0\0");
     for command in ["run", "info", "dis", "verify"] {
         place.fails(1, &[command, "missing.ionpack"], &["missing.ionpack: no such file"]);
-        place.fails(1, &[command, "folder"], &["folder: is a directory"]);
+        place.fails(1, &[command, "folder"], &["folder: no project here: there is no ion.toml"]);
         place.fails(1, &[command, "text.ionpack/x"], &["no directory"]);
         place.fails(1, &[command, "empty.ionpack"], &["empty.ionpack: not a readable package"]);
         place.fails(1, &[command, "text.ionpack"], &["text.ionpack: not a readable package"]);

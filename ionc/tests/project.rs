@@ -52,6 +52,10 @@ fn a_new_project_runs_builds_and_checks() {
     let (status, out, _) = folder.ionc(&["build", "hello"]);
     assert!(status == 0 && out.starts_with("hello.ionpack ("), "{out}");
     assert_eq!(folder.ionc(&["run", "hello.ionpack", "Eve"]).1, "Hello, Eve!\n");
+    folder.fails(&["run"], "no project here");
+    let inside = folder.0.path().join("hello");
+    let mut command = Command::cargo_bin("ionc").expect("the command is built");
+    command.current_dir(inside).arg("run").assert().success().stdout("Hello, world!\n");
     folder.fails(&["new", "hello"], "exists already");
     assert_eq!(folder.ionc(&["new", "1x"]).0, 2);
 }

@@ -80,8 +80,9 @@ pub struct Args {
     /// Collect garbage at every safepoint (for tests of the machine)
     #[arg(long, hide = true)]
     stress_collect: bool,
-    /// The package, an Ion source (.ion), the folder of a project, or an assembler text (.ionasm)
-    #[arg(value_name = "PACK")]
+    /// The package, an Ion source (.ion), the folder of a project, or an assembler text (.ionasm); the
+    /// project in this folder, if nothing is named
+    #[arg(value_name = "PACK", default_value = ".")]
     pack: PathBuf,
     /// Arguments for the program's entry function
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]

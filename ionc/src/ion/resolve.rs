@@ -417,6 +417,21 @@ impl<'s> Resolver<'_, 's> {
         self.check_unreachable(stmts);
     }
 
+    /// As [`Resolver::statements`]; an expression at the end is a value.
+    fn statements_with_value(&mut self, stmts: &mut [Stmt<'s>], scope_start: usize) {
+        for stmt in stmts.iter_mut() {
+            self.declare_statement(stmt, scope_start);
+        }
+        let last = stmts.len().saturating_sub(1);
+        for (i, stmt) in stmts.iter_mut().enumerate() {
+            match &mut stmt.kind {
+                StmtKind::Expr(value) if i == last => self.expr(value),
+                _ => self.statement(stmt),
+            }
+        }
+        self.check_unreachable(stmts);
+    }
+
     fn declare_statement(&mut self, stmt: &mut Stmt<'s>, scope_start: usize) {
         match &mut stmt.kind {
             StmtKind::Let { pattern, constant, .. } => {
@@ -677,7 +692,11 @@ impl<'s> Resolver<'_, 's> {
     fn arm_body(&mut self, body: &mut ArmBody<'s>) {
         match body {
             ArmBody::Expr(expr) => self.expr(expr),
-            ArmBody::Block(block) => self.block(block),
+            // The value of its last statement is that of the arm.
+            ArmBody::Block(block) => self.scope(|this| {
+                let start = this.declared.len();
+                this.statements_with_value(&mut block.stmts, start);
+            }),
         }
     }
 

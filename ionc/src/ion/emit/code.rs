@@ -32,8 +32,8 @@ struct LoopState {
     start: usize,
     /// Constants loaded there.
     hoisted: Vec<(ConstValue, Reg)>,
-    /// Are constants loaded in front of it? Not if it receives: it would keep them while it waits.
-    hoists: bool,
+    /// Does it receive? Then few constants are loaded in front of it: it keeps them while it waits.
+    receives: bool,
     /// Constants known where it begins.
     known: usize,
     /// Is it reached at all?
@@ -42,6 +42,9 @@ struct LoopState {
 
 /// Most constants that are loaded in front of a loop.
 const MAX_HOISTED: usize = 48;
+
+/// Most constants that are loaded in front of a loop that receives.
+const MAX_KEPT: usize = 4;
 
 /// Most constants that are remembered.
 const MAX_KNOWN: usize = 48;
@@ -159,7 +162,7 @@ impl Code {
     pub fn start_loop(&mut self, receives: bool) {
         let start = self.items.len();
         let (known, alive) = (self.known.len(), !self.dead);
-        self.loops.push(LoopState { start, hoisted: Vec::new(), hoists: !receives, known, alive });
+        self.loops.push(LoopState { start, hoisted: Vec::new(), receives, known, alive });
         self.items.push(Item::LoopStart);
     }
 
@@ -197,10 +200,13 @@ impl Code {
         if self.dead {
             return dst;
         }
-        // The outermost loop in which nothing receives.
-        if let Some(state) = self.loops.iter_mut().find(|state| state.hoists)
-            && state.hoisted.len() < MAX_HOISTED
-        {
+        // The outermost loop that takes it.
+        let small = matches!(value, ConstValue::Number(_) | ConstValue::Atom(_));
+        let takes = |state: &&mut LoopState| match state.receives {
+            true => small && state.hoisted.len() < MAX_KEPT,
+            false => state.hoisted.len() < MAX_HOISTED,
+        };
+        if let Some(state) = self.loops.iter_mut().find(takes) {
             state.hoisted.push((value.clone(), dst));
             let instr = Instr::LoadConst { dst: Dst(dst), value: ConstOperand(value) };
             self.insertions.push((state.start, instr, self.at));

@@ -78,16 +78,22 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                         timeout: Src(timeout),
                         result: Dst(result),
                     });
-                    self.code.jump_if(result, false, late);
+                    // A message is what is hoped for: what follows it goes on without a jump.
+                    let got = self.code.label();
+                    self.code.jump_if(result, true, got);
+                    if let Some((_, body)) = &inner.after {
+                        let mark = self.code.mark();
+                        self.arm_body(body, dst);
+                        self.code.forget(mark);
+                    }
+                    self.code.jump(end);
+                    self.code.place(got);
                 }
                 None => self.code.op(Instr::Receive { dst: Dst(message) }),
             }
             let none = self.code.label();
             self.arms(&Arms { arms: list(&inner.arms), take: false, dst, end, none }, message);
             self.code.place(none);
-            if inner.after.is_some() {
-                self.code.jump(end);
-            }
         } else {
             self.selective(
                 inner,
@@ -96,11 +102,11 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
                 Arms { arms: list(&inner.arms), take: true, dst, end, none: late },
                 span,
             );
-        }
-        self.code.forget(mark);
-        self.code.place(late);
-        if let Some((_, body)) = &inner.after {
-            self.arm_body(body, dst);
+            self.code.forget(mark);
+            self.code.place(late);
+            if let Some((_, body)) = &inner.after {
+                self.arm_body(body, dst);
+            }
         }
         self.code.forget(mark);
         self.code.place(end);
