@@ -35,6 +35,27 @@ const PROGRAM: &str = r#"
         call r1, r1, [r0]
         return r1
     }
+    function twice {
+    again:
+        receive r0
+        load_const r1, 1
+        get_prop r2, r0, r1
+        load_const r1, 2
+        get_prop r3, r0, r1
+        send r2, r3
+        send r2, r3
+        jump again
+    }
+    function last (arity: 14) {
+        return r13
+    }
+    function twelfth (arity: 12) {
+        return r11
+    }
+    function send_last (arity: 13) {
+        send r0, r12
+        return r0
+    }
     function for_ever {
     again:
         receive r0
@@ -198,6 +219,35 @@ fn messages_and_questions() {
             matches!(&asked, Err(VmError::Exit(exit)) if exit.reason == Term::atom("noproc")),
             "{asked:?}"
         );
+    });
+}
+
+#[test]
+fn a_second_answer_is_for_nobody() {
+    each(|vm| {
+        let twice = vm.spawn("twice", []).unwrap();
+        for number in 0..200 {
+            let answer = vm.ask(twice, f64::from(number), Some(Duration::from_secs(10)));
+            assert_eq!(answer.unwrap(), Term::from(f64::from(number)));
+        }
+    });
+}
+
+#[test]
+fn functions_with_many_parameters_can_be_called() {
+    each(|vm| {
+        let args = || (0..14).map(|number| Term::from(f64::from(number)));
+        assert_eq!(vm.call("last", args()).unwrap(), Term::from(13.0));
+        // The last of twelve, which no function has as many parameters for.
+        let twelve = || (0..12).map(|number| Term::from(f64::from(number)));
+        assert_eq!(vm.call("twelfth", twelve()).unwrap(), Term::from(11.0));
+        let parent = [Term::Process(vm.pid())];
+        vm.spawn("send_last", parent.into_iter().chain(twelve())).unwrap();
+        assert_eq!(vm.receive(SOON).unwrap(), Some(Term::from(11.0)));
+        let more = args().chain([Term::Unit]);
+        let Err(VmError::TooManyArguments(15)) = vm.call("last", more) else {
+            panic!("15 arguments are too many")
+        };
     });
 }
 

@@ -13,6 +13,7 @@ use crate::link::{self, GrowError};
 use crate::natives::Registry;
 use crate::object::container;
 use crate::ops::actor;
+use crate::process::mailbox::Mailbox;
 use crate::process::signal::{self, Bonds, Lasting, Signal};
 use crate::process::{Process, mailbox};
 use crate::program::FuncId;
@@ -23,7 +24,8 @@ use crate::tier::Compiler;
 use crate::value::{Atom, Pid, Value};
 use crate::vm::{self, Linked, Outputs};
 use rustc_hash::FxHashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,7 +127,11 @@ pub type Ring = Arc<dyn Fn() + Send + Sync>;
 
 /// Wakes threads that wait for a host process.
 pub(crate) struct Bell {
-    rings: Mutex<u64>,
+    /// How often it was rung. SeqCst with `sleepers`: who rings sees a sleeper, or the sleeper sees the ring.
+    rings: AtomicU64,
+    /// Threads that sleep, or are about to; changed under the lock.
+    sleepers: AtomicUsize,
+    lock: Mutex<()>,
     rung: Condvar,
     also: Option<Ring>,
 }
@@ -136,35 +142,72 @@ impl std::fmt::Debug for Bell {
     }
 }
 
+/// How often a thread looks before it sleeps, where another core can do something meanwhile: some 20 µs, what
+/// falling asleep and being woken takes.
+const LOOKS: u32 = 500;
+
+/// Can another thread do something while this one spins?
+pub(crate) fn may_spin() -> bool {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    *CORES.get_or_init(cores) > 1
+}
+
 impl Bell {
+    fn new(also: Option<Ring>) -> Bell {
+        Bell {
+            rings: AtomicU64::new(0),
+            sleepers: AtomicUsize::new(0),
+            lock: Mutex::default(),
+            rung: Condvar::new(),
+            also,
+        }
+    }
+
     pub(crate) fn ring(&self) {
-        *lock(&self.rings) += 1;
-        self.rung.notify_all();
+        self.rings.fetch_add(1, Ordering::SeqCst);
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            // Who was counted but does not sleep yet has the lock.
+            drop(lock(&self.lock));
+            self.rung.notify_all();
+        }
         if let Some(ring) = &self.also {
             ring();
         }
     }
 
     fn count(&self) -> u64 {
-        *lock(&self.rings)
+        self.rings.load(Ordering::SeqCst)
     }
 
     /// Waits for a ring beyond `seen`; false if `until` comes first.
     fn wait(&self, seen: u64, until: Option<Instant>) -> bool {
-        let mut rings = lock(&self.rings);
-        while *rings == seen {
-            rings = match until {
-                None => self.rung.wait(rings).unwrap_or_else(|e| e.into_inner()),
+        let now = until.is_some_and(|until| until <= Instant::now());
+        for _ in 0..if now || !may_spin() { 0 } else { LOOKS } {
+            if self.count() != seen {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        let mut guard = lock(&self.lock);
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        let rung = loop {
+            if self.count() != seen {
+                break true;
+            }
+            guard = match until {
+                None => self.rung.wait(guard).unwrap_or_else(|e| e.into_inner()),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return false;
+                        break false;
                     }
-                    self.rung.wait_timeout(rings, left).unwrap_or_else(|e| e.into_inner()).0
+                    self.rung.wait_timeout(guard, left).unwrap_or_else(|e| e.into_inner()).0
                 }
             };
-        }
-        true
+        };
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+        rung
     }
 }
 
@@ -237,11 +280,43 @@ impl HostProcess {
         let mut process = Box::new(Process::new(pid, 0, system.config.max_heap, false));
         process.worker = &raw const *worker;
         process.bonds().trap_exit = true;
-        let bell = Arc::new(Bell { rings: Mutex::new(0), rung: Condvar::new(), also });
+        let bell = Arc::new(Bell::new(also));
         lock(&system.hosts).insert(pid, bell.clone());
         system.table.start_host(pid);
         let inner = Mutex::new(Inner { process, worker, ended: None });
         Ok(HostProcess { inner, bell, pid, system: system.clone() })
+    }
+
+    /// Gives it a new handle, an empty mailbox and no bonds. What is sent to the old handle reaches nobody.
+    ///
+    /// # Errors
+    /// If there are as many processes as there may be; it must not be used any more then.
+    pub fn renew(&mut self) -> Result<(), Trap> {
+        self.retire();
+        let limit = self.system.config.max_processes;
+        let pid = self.system.table.allocate(limit).ok_or(Trap::TooManyProcesses { limit })?;
+        let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        inner.process.mailbox = Mailbox::new();
+        inner.process.pid = pid;
+        inner.process.bonds().trap_exit = true;
+        inner.ended = None;
+        lock(&self.system.hosts).insert(pid, self.bell.clone());
+        self.system.table.start_host(pid);
+        self.pid = pid;
+        Ok(())
+    }
+
+    /// It ends, and whoever waits for that is told.
+    fn retire(&mut self) {
+        lock(&self.system.hosts).remove(&self.pid);
+        let Some((waiters, late)) = self.system.table.end(self.pid, None) else { return };
+        let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let bonds = inner.process.bonds.take();
+        let normal = || mailbox::immediate(Value::atom(crate::atom::known::normal));
+        inner.worker.tell_end(self.pid, bonds, late, &normal);
+        for waiter in waiters {
+            inner.worker.wake(waiter);
+        }
     }
 
     /// Its handle.
@@ -256,7 +331,7 @@ impl HostProcess {
         let alive = inner.worker.send(to, message);
         if alive {
             let sent = &self.system.counters.messages;
-            sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            sent.fetch_add(1, Ordering::Relaxed);
         }
         alive
     }
@@ -401,15 +476,7 @@ impl HostProcess {
 
 impl Drop for HostProcess {
     fn drop(&mut self) {
-        lock(&self.system.hosts).remove(&self.pid);
-        let Some((waiters, late)) = self.system.table.end(self.pid, None) else { return };
-        let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let bonds = inner.process.bonds.take();
-        let normal = || mailbox::immediate(Value::atom(crate::atom::known::normal));
-        inner.worker.tell_end(self.pid, bonds, late, &normal);
-        for waiter in waiters {
-            inner.worker.wake(waiter);
-        }
+        self.retire();
     }
 }
 

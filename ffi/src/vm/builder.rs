@@ -5,16 +5,19 @@ use super::{Crashes, HOST_CLASS, Inner, MAX_ARGS, Vm, is_host_function};
 use crate::convert::{Typed, native};
 use crate::registry;
 use ion_image::load::{ImageFile, is_elf};
-use ion_runtime::bytecode::{self, Instr, VerifyError, assemble_class, assemble_package};
+use ion_runtime::bytecode::verify::MAX_ARGS as MAX_CALL_ARGS;
+use ion_runtime::bytecode::{self, VerifyError, assemble_class, assemble_package};
 use ion_runtime::host::{Machine, Ring};
 use ion_runtime::ionpack::{Class, Package};
 use ion_runtime::natives::{NativeBody, NativeDef, Registry};
 use ion_runtime::permissions::Permissions;
 use ion_runtime::system::{Config, CrashHook, Engine};
 use ion_runtime::vm::{Linked, Outputs};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -218,7 +221,15 @@ impl VmBuilder {
 /// The package with the functions that hosts need in every program.
 pub fn for_hosts(mut package: Package) -> Package {
     if package.class(HOST_CLASS).is_none() {
-        let functions = host_functions().to_vec();
+        let mut functions = host_functions().to_vec();
+        let all = package.classes.iter().flat_map(|class| &class.file.functions);
+        let more: BTreeSet<usize> = all
+            .map(|function| function.arity as usize)
+            .filter(|arity| (MAX_ARGS + 1..=MAX_CALL_ARGS - 2).contains(arity))
+            .collect();
+        let most = more.last().copied().unwrap_or(MAX_ARGS) + 2;
+        functions.extend(more.into_iter().flat_map(|count| callers(count..=count)));
+        functions.push(widest(most));
         let file = bytecode::ClassFile { variant: bytecode::Variant::Multi, functions };
         package.classes.push(Class { name: HOST_CLASS.to_owned(), file });
     }
@@ -258,24 +269,32 @@ fn compiler(
 /// function gives, in an array.
 fn host_functions() -> &'static [bytecode::Function] {
     static FUNCTIONS: OnceLock<Vec<bytecode::Function>> = OnceLock::new();
-    FUNCTIONS.get_or_init(|| {
-        let one = |count: usize| {
-            let args: Vec<String> = (2..count + 2).map(|reg| format!("r{reg}")).collect();
-            let (args, arity) = (args.join(", "), count + 2);
-            format!(
-                "function call{count} (arity: {arity}) {{
-                    call r1, r1, [{args}]
-                    array_init r1, [r1]
-                    send r0, r1
-                }}\n"
-            )
-        };
-        let text: String = (0..=MAX_ARGS).map(one).collect();
-        let class = assemble_class(&text).expect("the functions are well-formed");
-        debug_assert!(class.functions.iter().all(|function| match &function.body {
-            bytecode::Body::Bytecode(code) => matches!(code[0], Instr::Call { .. }),
-            bytecode::Body::Native(_) => false,
-        }));
-        class.functions
-    })
+    FUNCTIONS.get_or_init(|| callers(0..=MAX_ARGS))
+}
+
+/// A function that nobody calls. Its own call passes so many arguments: the linker then knows that functions
+/// may be called with so many, which hosts do and nothing in the package needs to.
+fn widest(count: usize) -> bytecode::Function {
+    let args: Vec<String> = (0..count).map(|reg| format!("r{reg}")).collect();
+    let args = args.join(", ");
+    let text =
+        format!("function widest (arity: {count}) {{\ncall r0, r0, [{args}]\nreturn r0\n}}\n");
+    let class = assemble_class(&text).expect("the function is well-formed");
+    class.functions.into_iter().next().expect("there is one")
+}
+
+fn callers(counts: RangeInclusive<usize>) -> Vec<bytecode::Function> {
+    let one = |count: usize| {
+        let args: Vec<String> = (2..count + 2).map(|reg| format!("r{reg}")).collect();
+        let (args, arity) = (args.join(", "), count + 2);
+        format!(
+            "function call{count} (arity: {arity}) {{
+                call r1, r1, [{args}]
+                array_init r1, [r1]
+                send r0, r1
+            }}\n"
+        )
+    };
+    let text: String = counts.map(one).collect();
+    assemble_class(&text).expect("the functions are well-formed").functions
 }

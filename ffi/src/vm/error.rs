@@ -34,7 +34,7 @@ pub enum VmError {
     Timeout,
     /// The machine was stopped.
     Stopped,
-    /// [`Vm::call`] takes at most [`MAX_ARGS`] arguments.
+    /// More arguments than [`MAX_ARGS`], and no function of the package has so many parameters.
     TooManyArguments(usize),
 }
 
@@ -53,7 +53,10 @@ impl fmt::Display for VmError {
             VmError::Timeout => f.write_str("no answer in time"),
             VmError::Stopped => f.write_str("the machine was stopped"),
             VmError::TooManyArguments(count) => {
-                write!(f, "{count} arguments; at most {MAX_ARGS} can be passed")
+                write!(
+                    f,
+                    "{count} arguments: more than {MAX_ARGS}, and no function takes so many; pass an array"
+                )
             }
         }
     }

@@ -64,7 +64,8 @@ use std::time::{Duration, Instant};
 /// The class of the functions that [`Vm::call`] goes through.
 const HOST_CLASS: &str = "__host";
 
-/// Most arguments of [`Vm::call`].
+/// Any function can be called with up to so many arguments by [`Vm::call`]; with more, only where a function of
+/// the package has so many parameters.
 pub const MAX_ARGS: usize = 12;
 
 fn is_host_function(name: &str) -> bool {
@@ -362,10 +363,8 @@ impl Vm {
         let mut all = vec![Term::Process(host.pid()), name];
         all.extend(args);
         let count = all.len() - 2;
-        if count > MAX_ARGS {
-            return Err(VmError::TooManyArguments(count));
-        }
-        let wrapper = find_function(system, &format!("{HOST_CLASS}:call{count}"))?;
+        let wrapper = find_function(system, &format!("{HOST_CLASS}:call{count}"))
+            .map_err(|_| VmError::TooManyArguments(count))?;
         let args = Term::Tuple(all).pack(system)?;
         let (pid, reference) = host.spawn(wrapper, &args, Bond::Monitor).map_err(VmError::Spawn)?;
         let waiting = Some(Waiting { host, reference, keep });
@@ -487,8 +486,6 @@ impl Vm {
         if ring.is_none()
             && let Some(idle) = self.idle().pop()
         {
-            // Whatever came late is for nobody.
-            while idle.try_receive()?.is_some() {}
             return Ok(idle);
         }
         self.0.machine.host_process(ring).map_err(VmError::Spawn)
@@ -498,7 +495,11 @@ impl Vm {
         self.0.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn give_back(&self, host: HostProcess) {
+    fn give_back(&self, mut host: HostProcess) {
+        // Each question has a handle of its own: a second answer to this one is for nobody.
+        if host.renew().is_err() {
+            return;
+        }
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE {
             idle.push(host);

@@ -58,6 +58,8 @@ struct Inner {
     unstarted: usize,
     /// Workers that have nothing to do.
     idle: usize,
+    /// Workers among those that wait for the bell; the others look for themselves.
+    asleep: usize,
     /// By worker that sleeps: when its next timer is due.
     deadlines: Vec<Option<u64>>,
     /// By worker: its timers that others have cancelled.
@@ -89,6 +91,7 @@ impl Hub {
                 workers,
                 unstarted: 0,
                 idle: 0,
+                asleep: 0,
                 deadlines: vec![None; workers],
                 cancelled: vec![Vec::new(); workers],
                 away: 0,
@@ -166,11 +169,14 @@ impl Hub {
     }
 
     fn ring(&self, inner: MutexGuard<'_, Inner>) {
-        let (sleepers, unstarted) = (inner.idle > 0, inner.unstarted > 0);
+        let (sleepers, idle, unstarted) = (inner.asleep > 0, inner.idle > 0, inner.unstarted > 0);
         drop(inner);
         if sleepers {
             self.bell.notify_one();
-        } else if unstarted && let Some(start) = self.starter.0.get() {
+        } else if !idle
+            && unstarted
+            && let Some(start) = self.starter.0.get()
+        {
             start();
         }
     }
@@ -234,7 +240,8 @@ impl Hub {
         inner.idle += 1;
         inner.deadlines[worker] = deadline;
         self.publish(&inner);
-        if inner.injected.is_empty() && inner.workers > 1 && !inner.is_over() {
+        let others = inner.workers > 1 || inner.open && crate::host::may_spin();
+        if inner.injected.is_empty() && others && !inner.is_over() {
             drop(inner);
             spin(self);
             inner = self.lock();
@@ -259,11 +266,13 @@ impl Hub {
                 // Others wait for timers that are cancelled: then the run may be over.
                 self.bell.notify_all();
             }
+            inner.asleep += 1;
             inner = match deadline {
                 None => self.bell.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner()),
                 Some(deadline) => {
                     let left = deadline.saturating_sub(now());
                     if left == 0 {
+                        inner.asleep -= 1;
                         break Next::Timers(Vec::new());
                     }
                     let wait = Duration::from_nanos(left);
@@ -273,6 +282,7 @@ impl Hub {
                     }
                 }
             };
+            inner.asleep -= 1;
         };
         inner.idle -= 1;
         inner.deadlines[worker] = None;
