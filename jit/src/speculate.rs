@@ -13,6 +13,7 @@ use crate::cfg;
 use crate::guess::Guesses;
 use crate::ir::*;
 use crate::kinds::{Facts, Kinds};
+use crate::loops::Loops;
 use crate::origins::Hints;
 use ion_runtime::atom::{AtomTable, known};
 use ion_runtime::bytecode::Access;
@@ -392,13 +393,16 @@ pub fn accesses(function: &mut Function, oracle: &Oracle<'_>) {
     drop_exits(function);
 }
 
-/// May the function leave in front of an instruction because something is not as expected?
-pub fn has_checks(function: &Function) -> bool {
-    let mut insts = function.blocks.iter().flat_map(|block| &block.insts);
-    insts.any(|&id| {
-        let inst = function.inst(id);
-        inst.exit.is_some() && !matches!(inst.op, Op::LoopHead)
-    })
+/// Has the function checks in loops? Then it is worth having without checks, too: where they fail, each round
+/// would leave it.
+pub fn has_checks_in_loops(function: &Function) -> bool {
+    let loops = Loops::new(function);
+    cfg::reverse_postorder(function).into_iter().filter(|&block| loops.depth(block) > 0).any(
+        |block| {
+            let mut insts = function.block(block).insts.iter();
+            insts.any(|&id| function.inst(id).exit.is_some())
+        },
+    )
 }
 
 /// Drops the exits of instructions that have no check.

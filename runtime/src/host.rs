@@ -180,8 +180,8 @@ impl Bell {
         self.rings.load(Ordering::SeqCst)
     }
 
-    /// Waits for a ring beyond `seen`; false if `until` comes first.
-    fn wait(&self, seen: u64, until: Option<Instant>) -> bool {
+    /// Waits for a ring beyond `seen` without sleeping, for a moment.
+    fn spin(&self, seen: u64, until: Option<Instant>) -> bool {
         let now = until.is_some_and(|until| until <= Instant::now());
         for _ in 0..if now || !may_spin() { 0 } else { LOOKS } {
             if self.count() != seen {
@@ -189,6 +189,11 @@ impl Bell {
             }
             std::hint::spin_loop();
         }
+        false
+    }
+
+    /// Waits for a ring beyond `seen`; false if `until` comes first.
+    fn wait(&self, seen: u64, until: Option<Instant>) -> bool {
         let mut guard = lock(&self.lock);
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let rung = loop {
@@ -347,6 +352,10 @@ impl HostProcess {
             if let Some(message) = self.try_receive()? {
                 return Ok(Some(message));
             }
+            if self.bell.spin(seen, until) {
+                continue;
+            }
+            self.system.hub.nudge();
             if !self.bell.wait(seen, until) {
                 return Ok(None);
             }

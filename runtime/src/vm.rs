@@ -279,6 +279,7 @@ fn start_worker(system: &Arc<System>) -> std::io::Result<()> {
 
 fn run_worker(system: &Arc<System>, id: usize) {
     let worker = Box::new(Worker::new(system.clone(), Some(id), WORKER_STACK / 4 * 3));
+    system.hub.arrive();
     let ran = catch_unwind(AssertUnwindSafe(|| worker.run()));
     if let Err(panic) = ran {
         // A defect of the machine: the other workers must not wait for ever.

@@ -331,7 +331,7 @@ fn compile_function(
                 piece(Piece::Entry(func), Some(&entry))?,
                 piece(Piece::Resume(func), Some(&resume))?,
             ];
-            if speculate::has_checks(&resume) {
+            if speculate::has_checks_in_loops(&resume) {
                 let unchecked = compiler.ssa_with(func, ir::Form::Resume, false)?;
                 codes.push(piece(Piece::Unchecked(func), Some(&unchecked))?);
             }

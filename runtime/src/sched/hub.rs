@@ -23,8 +23,10 @@ use std::time::Duration;
 pub(crate) const STOP: u32 = 1;
 /// Processes wait here for any worker.
 pub(crate) const INJECTED: u32 = 2;
-/// Some worker has nothing to do.
+/// Some worker has nothing to do, or one more could be started.
 pub(crate) const DEMAND: u32 = 4;
+/// Some worker has nothing to do and takes what is here.
+pub(crate) const IDLE: u32 = 8;
 
 /// See the module text.
 #[derive(Debug)]
@@ -114,7 +116,8 @@ impl Hub {
         let _ = self.starter.0.set(Box::new(start));
     }
 
-    /// The number of a worker that is to be started, if there is one and the run is not over.
+    /// The number of a worker that is to be started, if there is one and the run is not over. It counts as one
+    /// without work until it calls [`Hub::arrive`].
     pub(crate) fn next_worker(&self) -> Option<usize> {
         let mut inner = self.lock();
         if inner.unstarted == 0 || inner.stopped {
@@ -122,14 +125,23 @@ impl Hub {
         }
         inner.unstarted -= 1;
         inner.workers += 1;
+        inner.idle += 1;
         self.publish(&inner);
         Some(inner.workers - 1)
+    }
+
+    /// A worker that was started begins to work.
+    pub(crate) fn arrive(&self) {
+        let mut inner = self.lock();
+        inner.idle -= 1;
+        self.publish(&inner);
     }
 
     /// A worker could not be started: there are no more. False if there is none at all.
     pub(crate) fn no_more_workers(&self) -> bool {
         let mut inner = self.lock();
         inner.workers -= 1;
+        inner.idle -= 1;
         inner.unstarted = 0;
         self.publish(&inner);
         inner.workers > 0
@@ -157,6 +169,9 @@ impl Hub {
         if inner.idle > 0 || inner.unstarted > 0 {
             flags |= DEMAND;
         }
+        if inner.idle > 0 {
+            flags |= IDLE;
+        }
         self.attention.store(flags, Ordering::Relaxed);
     }
 
@@ -168,16 +183,37 @@ impl Hub {
         self.ring(inner);
     }
 
+    /// As [`Hub::inject`], by a worker that has too many: another one is started if need be.
+    pub(crate) fn share(&self, pids: impl IntoIterator<Item = Pid>) {
+        self.inject(pids);
+        self.nudge();
+    }
+
     fn ring(&self, inner: MutexGuard<'_, Inner>) {
-        let (sleepers, idle, unstarted) = (inner.asleep > 0, inner.idle > 0, inner.unstarted > 0);
+        let sleepers = inner.asleep > 0;
+        // A single process is soon taken by a worker that is busy, or else `nudge` helps.
+        let start = inner.injected.len() > 1 && inner.wants_another();
         drop(inner);
         if sleepers {
             self.bell.notify_one();
-        } else if !idle
-            && unstarted
-            && let Some(start) = self.starter.0.get()
-        {
+        } else if start {
+            self.start();
+        }
+    }
+
+    fn start(&self) {
+        if let Some(start) = self.starter.0.get() {
             start();
+        }
+    }
+
+    /// Starts one more worker if something waits here and no worker is without work.
+    pub(crate) fn nudge(&self) {
+        let inner = self.lock();
+        let start = !inner.injected.is_empty() && inner.wants_another();
+        drop(inner);
+        if start {
+            self.start();
         }
     }
 
@@ -292,6 +328,10 @@ impl Hub {
 }
 
 impl Inner {
+    fn wants_another(&self) -> bool {
+        self.idle == 0 && self.unstarted > 0
+    }
+
     fn all_sleep(&self) -> bool {
         self.idle == self.workers && self.injected.is_empty()
     }
@@ -330,18 +370,29 @@ mod tests {
 
     #[test]
     fn workers_are_started_when_there_is_something_for_them() {
-        let hub = std::sync::Arc::new(Hub::new(2, false));
+        let hub = std::sync::Arc::new(Hub::new(3, false));
         let (inside, started) = (hub.clone(), std::sync::Arc::new(Mutex::new(Vec::new())));
         let list = started.clone();
         hub.on_demand(move || list.lock().expect("no panic").extend(inside.next_worker()));
+        let started = || started.lock().expect("no panic").clone();
         hub.inject([pid(1)]);
-        assert_eq!(*started.lock().expect("no panic"), [0]);
+        assert_eq!(started(), []);
+        assert_eq!(hub.next_worker(), Some(0));
+        hub.arrive();
         assert_eq!(hub.sleep(0, None, || 0, |_| {}), Next::Run(vec![pid(1)]));
         assert_eq!(hub.attention(), DEMAND);
+        // The worker takes a single process between two slices; if it does not, others help.
         hub.inject([pid(2)]);
-        assert_eq!(*started.lock().expect("no panic"), [0, 1]);
-        assert_eq!(hub.attention(), INJECTED);
+        assert_eq!((started(), hub.attention()), (vec![], INJECTED | DEMAND));
+        hub.nudge();
+        assert_eq!((started(), hub.attention()), (vec![1], INJECTED | DEMAND | IDLE));
+        hub.share([pid(3)]);
+        assert_eq!(started(), [1]);
+        hub.arrive();
+        hub.inject([pid(4)]);
+        assert_eq!((started(), hub.attention()), (vec![1, 2], INJECTED | DEMAND | IDLE));
         assert!(hub.no_more_workers());
+        assert_eq!(hub.attention(), INJECTED);
     }
 
     #[test]

@@ -352,11 +352,13 @@ impl Worker {
         if attention & hub::STOP != 0 {
             return false;
         }
-        if attention & hub::DEMAND == 0 {
+        // What is injected is for workers that have nothing to do, if there are any.
+        if attention & (hub::INJECTED | hub::IDLE) == hub::INJECTED {
             self.system.hub.take().into_iter().for_each(|pid| self.enqueue(pid));
+        }
+        if attention & hub::DEMAND == 0 {
             return true;
         }
-        // What is injected is for the worker that has nothing to do; it was woken.
         let mut queue = self.queue.borrow_mut();
         if queue.len() < 2 {
             self.spare_since.set(None);
@@ -367,7 +369,7 @@ impl Worker {
             Some(since) if self.work.get() - since >= SHARE_AFTER => {
                 self.spare_since.set(None);
                 let half = queue.len() / 2;
-                self.system.hub.inject(queue.drain(..half));
+                self.system.hub.share(queue.drain(..half));
             }
             Some(_) => {}
         }
