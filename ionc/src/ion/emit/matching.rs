@@ -312,7 +312,9 @@ impl<'a, 's> FunctionEmitter<'_, 'a, 's> {
 
     fn refine_items(&mut self, items: &'a [Pattern<'s>], value: Reg, fail: Label, alias: bool) {
         for (i, item) in items.iter().enumerate() {
-            if !is_exact(item) || self.needs_value(item) {
+            // The coarse pattern of the whole has nothing for alternatives inside.
+            let open = !is_exact(item) || matches!(item.kind, PatternKind::Or(_));
+            if open || self.needs_value(item) {
                 let element = self.element(value, i);
                 self.refine(item, element, fail, alias);
             }
