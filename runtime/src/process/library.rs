@@ -43,58 +43,58 @@ table! {
     /// if there is none: at most so many milliseconds from the first wait on, or for ever if the
     /// timeout is Undefined. True if there is one; false if the time is over: then the next look
     /// begins with the first message again.
-    "Process.next"(1) "(Number | Undefined) -> Boolean" next;
+    "Process.next"(1) "(timeout: Number | Undefined) -> Boolean" next;
     /// The message that `Process.next` moved to, which stays in the mailbox. Undefined if there is none.
     "Process.peek"(0) "() -> Any" peek;
     /// Takes the message that `Process.next` moved to out of the mailbox; those passed over stay, in
     /// order. The next look begins with the first message. Undefined if there is none.
     "Process.take"(0) "() -> Any" take;
     /// Waits for so many milliseconds.
-    "Process.sleep"(1) "(Number) -> Unit" sleep;
+    "Process.sleep"(1) "(milliseconds: Number) -> Unit" sleep;
     /// Links the running process and another: when one ends for a reason other than `:normal`, so does
     /// the other, unless it traps exits. If the other has ended already, that is the reason `:noproc`.
-    "Process.link"(1) "(Process) -> Unit" link;
+    "Process.link"(1) "(process: Process) -> Unit" link;
     /// Undoes a link. Afterwards the end of the other has no effect.
-    "Process.unlink"(1) "(Process) -> Unit" unlink;
+    "Process.unlink"(1) "(process: Process) -> Unit" unlink;
     /// Asks for a message `(:down, reference, process, reason)` when a process ends; gives the reference.
-    "Process.monitor"(1) "(Process) -> Number" monitor;
+    "Process.monitor"(1) "(process: Process) -> Number" monitor;
     /// Ends a monitor. Afterwards no message with this reference is in the mailbox or comes.
-    "Process.demonitor"(1) "(Number) -> Unit" demonitor;
+    "Process.demonitor"(1) "(reference: Number) -> Unit" demonitor;
     /// Says whether exit signals become messages `(:exit, process, reason)`; gives what was the case
     /// before.
-    "Process.trapExit"(1) "(Boolean) -> Boolean" trap_exit;
+    "Process.trapExit"(1) "(on: Boolean) -> Boolean" trap_exit;
     /// Asks a process to end for a reason, as if a linked one had ended. The running process ends at once.
-    "Process.exit"(2) "(Process, Any) -> Unit" exit;
+    "Process.exit"(2) "(process: Process, reason: Any) -> Unit" exit;
     /// Ends a process with the reason `:killed`, whether it traps exits or not.
-    "Process.kill"(1) "(Process) -> Unit" kill;
+    "Process.kill"(1) "(process: Process) -> Unit" kill;
     /// Starts a process: a function and an array of its arguments. `spawn` in Ion is this, or an instruction.
-    "Process.spawn"(2) "(Function, Array) -> Process" spawn_with;
+    "Process.spawn"(2) "(function: Function, args: Array) -> Process" spawn_with;
     /// Starts a process that is linked to the running one: a function and its arguments.
-    "Process.spawnLink"(1 ..) "(Function, ...Any) -> Process" spawn_link;
+    "Process.spawnLink"(1 ..) "(function: Function, ...args: Any) -> Process" spawn_link;
     /// Starts a process and monitors it: a function and its arguments. Gives process and reference.
-    "Process.spawnMonitor"(1 ..) "(Function, ...Any) -> Tuple" spawn_monitor;
+    "Process.spawnMonitor"(1 ..) "(function: Function, ...args: Any) -> Tuple" spawn_monitor;
     /// Gives the running process, or the one in the second argument, a name. False if the name is
     /// taken, or if the process has a name or has ended.
-    "Process.register"(1 or 2) "(Atom, Process) -> Boolean" register;
+    "Process.register"(1 or 2) "(name: Atom, process?: Process) -> Boolean" register;
     /// Takes a name back. False if nobody has it.
-    "Process.unregister"(1) "(Atom) -> Boolean" unregister;
+    "Process.unregister"(1) "(name: Atom) -> Boolean" unregister;
     /// The process of this name, or Undefined.
-    "Process.whereis"(1) "(Atom) -> Process | Undefined" whereis;
+    "Process.whereis"(1) "(name: Atom) -> Process | Undefined" whereis;
     /// Sends a message after so many milliseconds; gives a reference for `Process.cancelTimer`.
-    "Process.sendAfter"(3) "(Number, Process, Any) -> Number" send_after;
+    "Process.sendAfter"(3) "(milliseconds: Number, process: Process, message: Any) -> Number" send_after;
     /// Cancels `Process.sendAfter`. False if the message was sent already.
-    "Process.cancelTimer"(1) "(Number) -> Boolean" cancel_timer;
+    "Process.cancelTimer"(1) "(reference: Number) -> Boolean" cancel_timer;
     /// Waits for a message, and keeps as little memory as possible meanwhile. The message stays in the
     /// mailbox.
     "Process.hibernate"(0) "() -> Unit" hibernate;
     /// Sets the priority of the running process, `:low`, `:normal` or `:high`; gives the one before. Those of a
     /// higher priority go first, but nobody starves: the others get every eighth slice at least.
-    "Process.priority"(1) "(Atom) -> Atom" priority;
+    "Process.priority"(1) "(priority: Atom) -> Atom" priority;
     /// What is known about a process: an array of pairs `(:status, :waiting)`, `(:name, …)`, `(:number, …)`,
     /// `(:messages, …)`, `(:memory, bytes)`, `(:reductions, …)`, `(:links, …)`, `(:monitors, …)`,
     /// `(:trapExit, …)`. Of others than the running process, everything behind the name only while they
     /// wait. Undefined if the process has ended.
-    "Process.info"(1) "(Process) -> Array | Undefined" info;
+    "Process.info"(1) "(process: Process) -> Array | Undefined" info;
     /// All processes.
     "Process.list"(0) "() -> Array" list;
     /// Milliseconds since the program started.
