@@ -78,6 +78,11 @@ impl Prepared {
         Ok(Prepared { linked, compiler, config, link, compile: started.elapsed() })
     }
 
+    /// Uses so many workers; without this, one.
+    pub fn schedulers(&mut self, count: usize) {
+        self.config.schedulers = count;
+    }
+
     /// Runs it once; what it prints is lost.
     pub fn run(&self) -> Result<Sample, String> {
         self.run_with(Box::new(std::io::sink()))

@@ -2,7 +2,7 @@
 %% prints the nanoseconds (wall, processor) of each timed repetition, then the result.
 %% Each repetition runs in a process of its own, so that garbage of one is no burden of the next.
 -module(bench).
--export([main/1]).
+-export([main/1, latencies/1]).
 
 main([Workload, Warm, Repetitions | Sizes]) ->
     Module = list_to_atom("bench_" ++ Workload),
@@ -27,6 +27,14 @@ once(Module, Args) ->
         {'DOWN', Ref, process, Pid, {done, Wall, Cpu, Result}} -> {Wall, Cpu, Result};
         {'DOWN', Ref, process, Pid, Reason} -> io:format(standard_error, "~p~n", [Reason]), halt(1)
     end.
+
+%% Prints the percentiles of a list of nanoseconds.
+latencies(Times) ->
+    Sorted = list_to_tuple(lists:sort(Times)),
+    Last = tuple_size(Sorted),
+    [io:format("extra ~s ~b~n", [Name, element(max(1, ceil(Part * Last)), Sorted)])
+     || {Name, Part} <- [{"p50_ns", 0.5}, {"p99_ns", 0.99}, {"max_ns", 1.0}]],
+    ok.
 
 %% Nanoseconds that all threads have run; the system's own clock has only milliseconds.
 processor_time() ->

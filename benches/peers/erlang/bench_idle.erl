@@ -3,7 +3,9 @@
 
 run(N) ->
     Before = resident(),
+    Started = erlang:monotonic_time(nanosecond),
     Pids = spawn_all(N, []),
+    io:format("extra create_ns ~b~n", [erlang:monotonic_time(nanosecond) - Started]),
     receive after 50 -> ok end,
     io:format("extra memory ~b~n", [max(0, resident() - Before)]),
     length(Pids).

@@ -1,4 +1,5 @@
-//! The tokio peer: `tokio-peer WORKLOAD WARM REPETITIONS SIZE…`, one thread, unbounded channels.
+//! The tokio peer: `tokio-peer WORKLOAD WARM REPETITIONS SIZE…`, unbounded channels, as many threads as the
+//! variable BENCH_CORES says (1 without it).
 //!
 //! Prints the nanoseconds (wall, processor) of each timed repetition, then the result.
 #![forbid(unsafe_code)]
@@ -13,7 +14,9 @@ mod workloads {
     pub mod copy;
     pub mod hundred_to_one;
     pub mod idle;
+    pub mod idle_fewer;
     pub mod one_to_one;
+    pub mod overshoot;
     pub mod pingpong;
     pub mod poll_empty;
     pub mod poll_ready;
@@ -45,7 +48,15 @@ fn main() {
 /// Runs a workload in a runtime of its own, which is part of its time as it is of everybody's.
 fn run(name: &str, n: u64, second: u64) -> f64 {
     use workloads::*;
-    let runtime: Runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let cores = std::env::var("BENCH_CORES").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let mut builder = match cores {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if cores > 1 {
+        builder.worker_threads(cores);
+    }
+    let runtime: Runtime = builder.enable_time().build().expect("a runtime");
     runtime.block_on(async {
         // The main process is a task like the others.
         let task = match name {
@@ -63,6 +74,8 @@ fn run(name: &str, n: u64, second: u64) -> f64 {
             "timeout_armed" => tokio::spawn(timeout_armed::run(n)),
             "timers" => tokio::spawn(timers::run(n)),
             "idle" => tokio::spawn(idle::run(n)),
+            "idle_fewer" => tokio::spawn(idle_fewer::run(n)),
+            "overshoot" => tokio::spawn(overshoot::run(n)),
             other => panic!("no workload '{other}'"),
         };
         task.await.expect("the main task ends")

@@ -6,7 +6,7 @@
 //!
 //! In each round every system runs once, one after the other, so that disturbances meet all of them. Each run is a
 //! process of its own (ours too: this program starts itself) that repeats the workload to get warm, then takes
-//! the time of some repetitions. All inherit this process's pinning to one core.
+//! the time of some repetitions. All inherit this process's pinning to one core, or to some (`--cores`).
 #![forbid(unsafe_code)]
 
 mod child;
@@ -44,9 +44,15 @@ struct Args {
     /// Sizes of the criterion benches instead of the full ones
     #[arg(long)]
     small: bool,
-    /// The core to run on
+    /// The core to run on, or the first of them
     #[arg(long, default_value_t = 0)]
     core: usize,
+    /// How many cores to use; with several, the time on the wall counts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    cores: u16,
+    /// Only how long systems take to start and end
+    #[arg(long, conflicts_with = "only")]
+    startup: bool,
     /// Do not pin to a core
     #[arg(long)]
     unpinned: bool,
@@ -85,21 +91,27 @@ fn compare(args: &Args) -> Result<(), String> {
     }
     let chosen = chosen(&args.only)?;
     if !args.unpinned {
-        pin(args.core)?;
+        pin(args.core, usize::from(args.cores))?;
     }
-    let systems = system::installed(&args.systems)?;
+    let systems = system::installed(&args.systems, args.cores)?;
     let scale = if args.small { Scale::Bench } else { Scale::Full };
     let mut rows = Vec::new();
     let mut wrong = Vec::new();
-    for workload in chosen {
-        let row = measure(workload, &workload.sizes_at(scale), &systems, args)?;
+    for workload in chosen.into_iter().filter(|_| !args.startup) {
+        let mut sizes = workload.sizes_at(scale);
+        if workload.sizes[0].name == "LOOPS" {
+            sizes[0] = u64::from(args.cores);
+        }
+        let row = measure(workload, &sizes, &systems, args)?;
         wrong.extend(row.disagreements());
         print!("{}", report::text(&row));
         rows.push(row);
     }
     let startup =
         if args.only.is_empty() { startup::measure(&systems, args.rounds) } else { Vec::new() };
-    println!("\n{}", report::table(&rows));
+    if !rows.is_empty() {
+        println!("\n{}", report::table(&rows));
+    }
     print!("{}", startup::table(&startup));
     if let Some(path) = &args.json {
         write(path, &report::json(&rows, &startup))?;
@@ -120,10 +132,10 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Workload>, String> {
     names.iter().map(find).collect()
 }
 
-/// Pins this process, and so all that it starts, to one core.
-fn pin(core: usize) -> Result<(), String> {
+/// Pins this process, and so all that it starts, to these cores.
+fn pin(core: usize, cores: usize) -> Result<(), String> {
     let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
+    (core..core + cores).for_each(|core| set.set(core));
     rustix::thread::sched_setaffinity(None, &set).map_err(|error| {
         format!("cannot run on core {core} ({error}); choose another with --core, or --unpinned")
     })
@@ -141,14 +153,14 @@ fn measure(
     // Where waiting or memory counts there is nothing to get warm.
     let (warm, repetitions) = match workload.kind {
         Kind::Compute | Kind::Actors => (args.warm, args.repetitions),
-        Kind::Waiting | Kind::Memory => (0, 1),
+        Kind::Waiting | Kind::Memory | Kind::Latency => (0, 1),
     };
     for _ in 0..args.rounds.max(1) {
         for (system, cell) in able.iter().zip(&mut cells) {
             cell.add(system.run(workload, sizes, warm, repetitions));
         }
     }
-    Ok(Row::new(workload, sizes.to_vec(), cells))
+    Ok(Row { workload, sizes: sizes.to_vec(), cells, wall: args.cores > 1 })
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), String> {

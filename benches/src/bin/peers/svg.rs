@@ -1,6 +1,6 @@
 //! The chart: our times relative to the others', on a logarithmic scale.
 
-use crate::report::{Row, digits};
+use crate::report::{Line, Row, digits};
 use std::fmt::Write;
 
 const SYSTEMS: [(&str, &str); 8] = [
@@ -13,14 +13,15 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("erlang", "#cb181d"),
     ("tokio", "#756bb1"),
 ];
-const LEFT: f64 = 130.0;
+const LEFT: f64 = 150.0;
 const WIDTH: f64 = 720.0;
 const BAR: f64 = 9.0;
 const TOP: f64 = 56.0;
 
 /// A bar for each system and workload: its time divided by the best rival's, so that the rival is at 1.
 pub fn chart(rows: &[Row]) -> String {
-    let rows: Vec<_> = rows.iter().filter_map(|row| Some((row, row.best_rival()?.1))).collect();
+    let lines: Vec<Line> = rows.iter().flat_map(Row::lines).collect();
+    let rows: Vec<_> = lines.iter().filter_map(|line| Some((line, line.rival?.1))).collect();
     let ratios = || {
         rows.iter().flat_map(|(row, rival)| {
             SYSTEMS.iter().filter_map(move |s| Some(row.figure(s.0)? / rival))
@@ -37,7 +38,7 @@ pub fn chart(rows: &[Row]) -> String {
         for (system, colour) in SYSTEMS {
             let Some(figure) = row.figure(system) else { continue };
             let (from, to) = (x(1.0).min(x(figure / rival)), x(1.0).max(x(figure / rival)));
-            let text = format!("{system}: {} {}", digits(figure), row.unit());
+            let text = format!("{system}: {} {}", digits(figure), row.unit);
             _ = writeln!(
                 bars,
                 r#"<rect x="{from:.1}" y="{y:.1}" width="{:.1}" height="{BAR}" fill="{colour}"><title>{text}</title></rect>"#,
@@ -50,9 +51,9 @@ pub fn chart(rows: &[Row]) -> String {
             bars,
             r#"<text x="{}" y="{middle:.1}" text-anchor="end">{}</text>"#,
             LEFT - 8.0,
-            row.workload.name
+            row.name
         );
-        if let Some(target) = row.workload.target {
+        if let Some(target) = row.target {
             let at = x(target);
             _ = writeln!(
                 bars,

@@ -11,6 +11,8 @@ pub struct System {
     /// Name in tables.
     pub name: &'static str,
     kind: Kind,
+    /// How many cores it may use.
+    cores: u16,
     /// Where what was built for it is.
     built: PathBuf,
 }
@@ -48,7 +50,7 @@ const ALL: [(&str, Kind, &[&str], &str); 8] = [
 ];
 
 /// The systems that are installed, with their programs built; the others are named on standard error.
-pub fn installed(only: &[String]) -> Result<Vec<System>, String> {
+pub fn installed(only: &[String], cores: u16) -> Result<Vec<System>, String> {
     if let Some(unknown) =
         only.iter().find(|name| !ALL.iter().any(|entry| entry.0 == name.as_str()))
     {
@@ -68,7 +70,7 @@ pub fn installed(only: &[String]) -> Result<Vec<System>, String> {
             );
             continue;
         }
-        let system = System { name, kind, built: built_directory()?.join(name) };
+        let system = System { name, kind, cores, built: built_directory()?.join(name) };
         match system.build() {
             Ok(()) => systems.push(system),
             Err(error) => eprintln!("{name} is left out: {error}"),
@@ -170,8 +172,10 @@ impl System {
             }
             Kind::Erlang => {
                 let mut command = Command::new("erl");
-                // One scheduler, which does not spin when idle; room for a million processes.
-                command.args(["-noshell", "+S", "1:1", "+sbwt", "none", "+P", "3000000", "-pa"]);
+                // Schedulers that do not spin when idle; room for a million processes.
+                let schedulers = format!("{0}:{0}", self.cores);
+                command.args(["-noshell", "+S", &schedulers, "+sbwt", "none"]);
+                command.args(["+P", "3000000", "-pa"]);
                 command.arg(&self.built).args(["-run", "bench", "main", workload.name]);
                 command
             }
@@ -181,6 +185,7 @@ impl System {
                 command
             }
         };
+        command.env(child::CORES, self.cores.to_string());
         command.arg(warm.to_string()).arg(repetitions.to_string());
         command.args(sizes.iter().map(u64::to_string));
         let text = output(&mut command)?;

@@ -1,0 +1,3 @@
+//! See `idle_fewer.ionasm`.
+
+pub use super::idle::run;
