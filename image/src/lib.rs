@@ -154,7 +154,7 @@ pub fn fingerprint() -> String {
         ("worker", layout::PROCESS_WORKER),
         ("result", layout::PROCESS_RESULT),
         ("status", layout::PROCESS_STATUS),
-        ("stack limit", layout::PROCESS_STACK_LIMIT),
+        ("stack limit", layout::WORKER_STACK_LIMIT),
         ("helpers", layout::WORKER_HELPERS),
         ("table", layout::WORKER_TABLE),
         ("tuple", offset::TUPLE_ELEMENTS),

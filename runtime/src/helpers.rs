@@ -166,10 +166,10 @@ fn guarded(process: &mut Process, body: impl FnOnce(&mut Process) -> u64) -> u64
     catch_unwind(AssertUnwindSafe(|| body(process))).unwrap_or_else(|_| {
         unwind(
             process,
-            Unwound::Trap(Trap::NativePanic {
+            Unwound::Trap(Box::new(Trap::NativePanic {
                 name: "of the runtime".to_owned(),
                 message: "a defect of the virtual machine".to_owned(),
-            }),
+            })),
         )
     })
 }
@@ -185,7 +185,7 @@ fn finish(process: &mut Process, result: Result<Value, Trap>) -> u64 {
             process.result = value;
             OK
         }
-        Err(trap) => unwind(process, Unwound::Trap(trap)),
+        Err(trap) => unwind(process, Unwound::Trap(trap.into())),
     }
 }
 
@@ -211,11 +211,11 @@ fn finish_outcome(process: &mut Process, outcome: Result<Outcome, Trap>) -> u64 
                 }
                 Err(trap) => {
                     worker.pending.set(Cont::Store);
-                    unwind(process, Unwound::Trap(trap))
+                    unwind(process, Unwound::Trap(trap.into()))
                 }
             }
         }
-        Err(trap) => unwind(process, Unwound::Trap(trap)),
+        Err(trap) => unwind(process, Unwound::Trap(trap.into())),
     }
 }
 
@@ -256,7 +256,7 @@ fn waited(process: &mut Process, waited: Result<Waited, Trap>) -> u64 {
             process.heap.fuel -= 2;
             unwind(process, Unwound::Blocked)
         }
-        Err(trap) => unwind(process, Unwound::Trap(trap)),
+        Err(trap) => unwind(process, Unwound::Trap(trap.into())),
     }
 }
 
@@ -352,7 +352,7 @@ mod body {
     ) -> u64 {
         let (function, this, args) = (value(function), value(this), list(args, count));
         match call::target(process, function, this) {
-            Err(trap) => unwind(process, Unwound::Trap(trap)),
+            Err(trap) => unwind(process, Unwound::Trap(trap.into())),
             Ok(Target::Native(_)) => {
                 // Unlike `call_native`, this one charges: the caller does not know what it calls.
                 let worker = process.worker();
@@ -373,7 +373,7 @@ mod body {
                             started => unwind_started(process, started),
                         }
                     }
-                    Err(trap) => unwind(process, Unwound::Trap(trap)),
+                    Err(trap) => unwind(process, Unwound::Trap(trap.into())),
                 }
             }
             Ok(Target::Bytecode(id, callee)) => {
@@ -391,7 +391,7 @@ mod body {
                             process.heap.fuel -= worker.call_cost();
                             unwind_started(process, started)
                         }
-                        Err(trap) => unwind(process, Unwound::Trap(trap)),
+                        Err(trap) => unwind(process, Unwound::Trap(trap.into())),
                     };
                 };
                 let params =
@@ -425,7 +425,7 @@ mod body {
                 process.heap.fuel -= worker.call_cost();
                 unwind(process, Unwound::Call)
             }
-            Err(trap) => unwind(process, Unwound::Trap(trap)),
+            Err(trap) => unwind(process, Unwound::Trap(trap.into())),
         }
     }
 
@@ -449,7 +449,7 @@ mod body {
             Ok(Ok(Some(message))) => finish(process, Ok(message)),
             Ok(Ok(None)) => 2,
             Ok(Err(())) => waited(process, Ok(Waited::Wait)),
-            Err(trap) => unwind(process, Unwound::Trap(trap)),
+            Err(trap) => unwind(process, Unwound::Trap(trap.into())),
         }
     }
 
@@ -529,7 +529,7 @@ mod body {
             }
             Err(_) => {
                 let trap = process.out_of_memory();
-                unwind(process, Unwound::Trap(trap))
+                unwind(process, Unwound::Trap(trap.into()))
             }
         }
     }
@@ -546,7 +546,7 @@ mod body {
             }
             Err(_) => {
                 let trap = process.out_of_memory();
-                unwind(process, Unwound::Trap(trap))
+                unwind(process, Unwound::Trap(trap.into()))
             }
         }
     }

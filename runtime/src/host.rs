@@ -15,6 +15,7 @@ use crate::object::container;
 use crate::ops::actor;
 use crate::process::mailbox::Mailbox;
 use crate::process::signal::{self, Bonds, Lasting, Signal};
+use crate::process::table::FreeSlots;
 use crate::process::{Process, mailbox};
 use crate::program::FuncId;
 use crate::sched::report;
@@ -280,8 +281,10 @@ unsafe impl Send for Inner {}
 impl HostProcess {
     fn new(system: &Arc<System>, also: Option<Ring>) -> Result<HostProcess, Trap> {
         let limit = system.config.max_processes;
-        let pid = system.table.allocate(limit).ok_or(Trap::TooManyProcesses { limit })?;
         let worker = Box::new(Worker::new(system.clone(), None, 0));
+        let pid = system.table.allocate(limit, &worker.slots);
+        system.table.give_all(&worker.slots);
+        let pid = pid.ok_or(Trap::TooManyProcesses { limit })?;
         let mut process = Box::new(Process::new(pid, 0, system.config.max_heap, false));
         process.worker = &raw const *worker;
         process.bonds().trap_exit = true;
@@ -299,7 +302,10 @@ impl HostProcess {
     pub fn renew(&mut self) -> Result<(), Trap> {
         self.retire();
         let limit = self.system.config.max_processes;
-        let pid = self.system.table.allocate(limit).ok_or(Trap::TooManyProcesses { limit })?;
+        let own = FreeSlots::default();
+        let pid = self.system.table.allocate(limit, &own);
+        self.system.table.give_all(&own);
+        let pid = pid.ok_or(Trap::TooManyProcesses { limit })?;
         let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
         inner.process.mailbox = Mailbox::new();
         inner.process.pid = pid;
@@ -314,8 +320,10 @@ impl HostProcess {
     /// It ends, and whoever waits for that is told.
     fn retire(&mut self) {
         lock(&self.system.hosts).remove(&self.pid);
-        let Some((waiters, late)) = self.system.table.end(self.pid, None) else { return };
         let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let slots = &inner.worker.slots;
+        let Some((waiters, late)) = self.system.table.end(self.pid, None, slots) else { return };
+        self.system.table.give_all(slots);
         let bonds = inner.process.bonds.take();
         let normal = || mailbox::immediate(Value::atom(crate::atom::known::normal));
         inner.worker.tell_end(self.pid, bonds, late, &normal);
@@ -416,6 +424,7 @@ impl HostProcess {
             Bond::Monitor => drop(process.bonds().monitors.insert(reference, child)),
         }
         worker.enqueue(child);
+        self.system.table.give_all(&worker.slots);
         Ok((child, reference))
     }
 

@@ -21,8 +21,6 @@ pub const PROCESS_WORKER: usize = offset_of!(Process, worker);
 pub const PROCESS_RESULT: usize = offset_of!(Process, result);
 /// Status that a stub around a helper leaves, from the process.
 pub const PROCESS_STATUS: usize = offset_of!(Process, status);
-/// Address of the running worker's stack limit, from the process.
-pub const PROCESS_STACK_LIMIT: usize = offset_of!(Process, stack_limit);
 
 const _: () = assert!(PROCESS_FUEL == 0, "the reduction counter is the first word of a process");
 
@@ -30,3 +28,5 @@ const _: () = assert!(PROCESS_FUEL == 0, "the reduction counter is the first wor
 pub const WORKER_HELPERS: usize = 0;
 /// Pointer to the table that the loader of compiled code has filled, from the worker.
 pub const WORKER_TABLE: usize = offset_of!(Worker, table);
+/// Lowest address that compiled code may use on the worker's native stack, from the worker.
+pub const WORKER_STACK_LIMIT: usize = offset_of!(Worker, stack_limit);

@@ -5,7 +5,7 @@ use crate::heap::Space;
 use crate::process::Process;
 use crate::process::mailbox::Pool;
 use crate::process::signal::Signal;
-use crate::process::table::{ProcessTable, Slot};
+use crate::process::table::{FreeSlots, ProcessTable, Slot};
 use crate::sched::hub::{Hub, Next};
 use crate::value::{Pid, Value};
 use loom::sync::Arc;
@@ -26,7 +26,7 @@ fn process(pid: Pid) -> Box<Process> {
 }
 
 fn push(slot: &Slot, signal: Option<Box<Signal>>, pool: &Pool) -> bool {
-    slot.outer.push(0, Value::UNIT, Space::new(), signal, pool)
+    slot.outer.push(0, Value::UNIT, Space::new(), signal, pool, false)
 }
 
 /// A slot with a process that a worker runs, and how often the process was put into a queue.
@@ -44,7 +44,7 @@ impl Running {
     }
 
     fn wake(&self) {
-        if self.slot.wake() {
+        if self.slot.wake(false) {
             self.queued.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -52,12 +52,12 @@ impl Running {
     /// Runs a slice that receives what is there, and waits for more. Gives the number of messages.
     fn slice(&self) -> u32 {
         let process = self.slot.take().expect("it is runnable");
-        let mut received = self.slot.outer.take(0);
+        let mut received = self.slot.outer.take(0, false);
         let mut count = 0;
         while received.next().is_some() {
             count += 1;
         }
-        if self.slot.put_waiting(process, || !self.slot.outer.is_empty()) {
+        if self.slot.put_waiting(process, false, || !self.slot.outer.is_empty()) {
             self.queued.fetch_add(1, Ordering::SeqCst);
         }
         count
@@ -107,12 +107,12 @@ fn a_signal_is_seen_by_a_process_that_receives_nothing() {
         // It sleeps: only signals may wake it.
         let process = running.slot.take().expect("it is runnable");
         let seen = running.slot.take_signalled();
-        if running.slot.put_waiting(process, || false) {
+        if running.slot.put_waiting(process, false, || false) {
             running.queued.fetch_add(1, Ordering::SeqCst);
         }
         sender.join().expect("no panic");
         assert!(seen || running.queued.load(Ordering::SeqCst) == 1);
-        drop(running.slot.outer.close(0));
+        drop(running.slot.outer.close(0, false));
     });
 }
 
@@ -120,15 +120,16 @@ fn a_signal_is_seen_by_a_process_that_receives_nothing() {
 fn who_waits_for_an_end_sees_it_or_is_told() {
     model(|| {
         let table = Arc::new(ProcessTable::default());
-        let target = table.allocate(10).expect("there is room");
-        let waiter = table.allocate(10).expect("there is room");
+        let target = table.allocate(10, &FreeSlots::default()).expect("there is room");
+        let waiter = table.allocate(10, &FreeSlots::default()).expect("there is room");
         table.start(process(target));
         let ender = {
             let table = table.clone();
             thread::spawn(move || {
                 let slot = table.slot(target).expect("it exists");
                 let process = slot.take().expect("it is runnable");
-                let (told, late) = table.end(target, None).expect("it exists");
+                let (told, late) =
+                    table.end(target, None, &FreeSlots::default()).expect("it exists");
                 drop((process, late));
                 told
             })
@@ -143,14 +144,14 @@ fn who_waits_for_an_end_sees_it_or_is_told() {
 fn a_process_with_a_name_gives_it_up() {
     model(|| {
         let table = Arc::new(ProcessTable::default());
-        let target = table.allocate(10).expect("there is room");
+        let target = table.allocate(10, &FreeSlots::default()).expect("there is room");
         table.start(process(target));
         let ender = {
             let table = table.clone();
             thread::spawn(move || {
                 let slot = table.slot(target).expect("it exists");
                 let process = slot.take().expect("it is runnable");
-                drop((process, table.end(target, None)));
+                drop((process, table.end(target, None, &FreeSlots::default())));
             })
         };
         table.register(crate::value::Atom(1), target);
@@ -225,7 +226,10 @@ fn a_sender_that_waits_for_room_is_woken_when_there_is_some() {
     model(|| {
         const LIMIT: u32 = 1;
         let table = Arc::new(ProcessTable::default());
-        let (to, sender) = (table.allocate(10).expect("room"), table.allocate(10).expect("room"));
+        let (to, sender) = (
+            table.allocate(10, &FreeSlots::default()).expect("room"),
+            table.allocate(10, &FreeSlots::default()).expect("room"),
+        );
         table.start(process(to));
         table.start(process(sender));
         let receiver = table.slot(to).expect("it exists");
@@ -236,13 +240,13 @@ fn a_sender_that_waits_for_room_is_woken_when_there_is_some() {
                 let receiver = table.slot(to).expect("it exists");
                 receiver.queued.fetch_sub(1, Ordering::SeqCst);
                 let woken = table.made_room(to, LIMIT).into_iter();
-                woken.filter(|pid| table.slot(*pid).is_some_and(Slot::wake)).count()
+                woken.filter(|pid| table.slot(*pid).is_some_and(|slot| slot.wake(false))).count()
             })
         };
         let slot = table.slot(sender).expect("it exists");
         let waits = slot.take().expect("it is runnable");
         let ticket = table.take_ticket(to, sender);
-        let ready = slot.put_waiting(waits, || table.may_send(to, ticket, LIMIT));
+        let ready = slot.put_waiting(waits, false, || table.may_send(to, ticket, LIMIT));
         let woken = taker.join().expect("no panic");
         assert_eq!(usize::from(ready) + woken, 1, "exactly one puts it into a queue");
     });

@@ -199,6 +199,14 @@ pub(crate) struct Growth {
 }
 
 impl Program {
+    /// Does a LINK instruction name the process of this number?
+    #[inline]
+    pub(crate) fn is_linked(&self, number: u64) -> bool {
+        !self.linked_numbers.is_empty() && self.linked_numbers.contains(&number)
+    }
+}
+
+impl Program {
     /// A function.
     #[inline(always)]
     pub fn function(&self, id: FuncId) -> &Function {

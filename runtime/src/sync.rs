@@ -22,3 +22,15 @@ pub(crate) fn total_order() {
     #[cfg(feature = "loom")]
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
+
+/// Adds to a counter, and gives what it was. `alone`: no other thread changes it, so that it need not be locked.
+#[inline(always)]
+pub(crate) fn add(counter: &std::sync::atomic::AtomicU64, count: u64, alone: bool) -> u64 {
+    use std::sync::atomic::Ordering;
+    if alone {
+        let before = counter.load(Ordering::Relaxed);
+        counter.store(before.wrapping_add(count), Ordering::Relaxed);
+        return before;
+    }
+    counter.fetch_add(count, Ordering::Relaxed)
+}

@@ -211,7 +211,7 @@ pub struct Counters {
     pub processes: AtomicU64,
     /// Reductions of ended processes.
     pub reductions: AtomicU64,
-    /// Collections of ended processes.
+    /// Collections.
     pub collections: AtomicU64,
     /// Messages sent.
     pub messages: AtomicU64,

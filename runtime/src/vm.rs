@@ -11,6 +11,7 @@ use crate::natives::{NativeDef, Registry};
 use crate::object::shape::ShapeTable;
 use crate::ops::call;
 use crate::process::Process;
+use crate::process::table::{FreeSlots, ProcessTable};
 use crate::program::Program;
 use crate::sched::hub::Hub;
 use crate::sched::report;
@@ -115,6 +116,9 @@ impl Write for Capture {
     }
 }
 
+/// How long a worker may take until it looks at its processes for somebody else.
+const LOOK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Lets other threads look at a run and end it. Made before the run, and given to it in its settings.
 #[derive(Debug, Default)]
 pub struct Control {
@@ -148,7 +152,14 @@ impl Control {
     /// What the processes are doing, a line each, by number; nothing if the run is over. Of processes that do
     /// not wait only little is known.
     pub fn processes(&self) -> Vec<String> {
-        self.system().map_or_else(Vec::new, |system| report::processes(&system))
+        let Some(system) = self.system() else { return Vec::new() };
+        if !system.table.alone {
+            return report::processes(&system);
+        }
+        // Only the worker may look at processes.
+        let (sender, receiver) = std::sync::mpsc::channel();
+        system.hub.ask_for_look(sender);
+        receiver.recv_timeout(LOOK_TIMEOUT).unwrap_or_default()
     }
 }
 
@@ -193,7 +204,7 @@ pub struct Stats {
     pub slices: u64,
     /// Reductions charged to processes that have ended.
     pub reductions: u64,
-    /// Collections of processes that have ended.
+    /// Collections.
     pub collections: u64,
     /// Messages sent.
     pub messages: u64,
@@ -219,7 +230,7 @@ pub(crate) fn system(
         program: linked.program.clone(),
         atoms: linked.atoms.clone(),
         shapes: linked.shapes.clone(),
-        table: Default::default(),
+        table: ProcessTable::new(workers == 1 && !open),
         later: Default::default(),
         priorities: Default::default(),
         hosts: Default::default(),
@@ -361,7 +372,7 @@ pub fn run(
 /// Makes the main process: the entry of the program with `args`.
 fn start_main(system: &Arc<System>, args: &[String]) -> Result<(), Trap> {
     let limit = system.config.max_processes;
-    let Some(pid) = system.table.allocate(limit) else {
+    let Some(pid) = system.table.allocate(limit, &FreeSlots::default()) else {
         return Err(Trap::TooManyProcesses { limit });
     };
     let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
@@ -380,7 +391,7 @@ fn start_main(system: &Arc<System>, args: &[String]) -> Result<(), Trap> {
     let pushed =
         call::push_frame(&mut main.stack, &system.program, usize::MAX, entry.id, this, args);
     pushed.map_err(|_| main.out_of_memory())?;
-    if system.program.linked_numbers.contains(&number) {
+    if system.program.is_linked(number) {
         system.table.remember_number(number, pid);
     }
     // It is the first: nobody else has set it.

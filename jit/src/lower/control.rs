@@ -32,8 +32,10 @@ impl<'a> Lower<'a, '_> {
         let mut gone = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
         if at == SafepointAt::Entry && self.has_large_frame() {
             let process = self.process();
+            let worker =
+                self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
             let limit =
-                self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_STACK_LIMIT as i32);
+                self.b.ins().load(types::I64, TRUSTED, worker, layout::WORKER_STACK_LIMIT as i32);
             let sp = self.b.ins().get_stack_pointer(types::I64);
             let low = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
             gone = self.b.ins().bor(gone, low);

@@ -9,9 +9,10 @@
 //! FORWARD and the new address.
 
 use super::space::{self, SharedText, Space};
-use super::{Heap, header, offset, read_value, read_word, tag, write_value, write_word};
+use super::{Header, Heap, header, offset, read_value, read_word, tag, write_value, write_word};
 use crate::object::{dict, string};
 use crate::value::Value;
+use std::cell::Cell;
 
 /// Bytes of an object, from its header alone.
 pub(crate) fn object_size(object: *const u8) -> usize {
@@ -27,6 +28,29 @@ pub(crate) fn object_size(object: *const u8) -> usize {
         _ => 24 + 8 * aux,
     };
     ((bytes + 7) & !7).max(16)
+}
+
+/// About how many bytes a copy of `value` needs: its own size, and for each of its elements as much as the first of
+/// them that is no immediate value needs, so many levels deep.
+pub(super) fn estimate(value: Value, levels: u32) -> usize {
+    let Some(object) = value.as_pointer() else { return 0 };
+    let head = header(object);
+    if head.tag & tag::IMMORTAL != 0 {
+        return 0;
+    }
+    let fields = fields(head.tag, head.aux as usize);
+    let storage = match fields.storage {
+        0 => std::ptr::null(),
+        at => read_word(object, at) as *const u8,
+    };
+    let stored = if storage.is_null() { 0 } else { estimate(Value::pointer(storage), levels) };
+    let own = object_size(object) + stored;
+    if levels == 0 || fields.count == 0 {
+        return own;
+    }
+    let elements = super::values(object, fields.row, fields.count);
+    let first = elements.iter().take(8).find(|element| element.is_pointer());
+    own + first.map_or(0, |first| estimate(*first, levels - 1).saturating_mul(fields.count))
 }
 
 /// Where the values of an object are: a row of words, and single ones.
@@ -55,11 +79,25 @@ fn fields(tag: u32, aux: usize) -> Fields {
     Fields { row, count, single, storage }
 }
 
+/// Bytes of an array without its storage.
+const ARRAY_BYTES: usize = 24;
+
+/// What a copy overwrote: object, first word, second word.
+type Undo = Vec<(*mut u8, u64, u64)>;
+
+/// Memory for longer lists is not kept.
+const MAX_UNDO: usize = 4096;
+
+thread_local! {
+    /// Memory for the next copy of this thread.
+    static UNDO: Cell<Undo> = const { Cell::new(Vec::new()) };
+}
+
 /// One run of the algorithm. `COPY`: the source stays as it is.
 pub(super) struct Mover<'a, const COPY: bool> {
     to: &'a mut Space,
     /// Overwritten words of the source: object, first word, second word.
-    undo: Vec<(*mut u8, u64, u64)>,
+    undo: Undo,
     /// Large objects that are reached and not yet scanned.
     large: Vec<*mut u8>,
     /// What has been scanned: a chunk of `to` and the next object in it. Chunks are added at the
@@ -70,7 +108,8 @@ pub(super) struct Mover<'a, const COPY: bool> {
 impl<'a, const COPY: bool> Mover<'a, COPY> {
     /// A run that moves objects into `to`, which holds none yet.
     pub(super) fn new(to: &'a mut Space) -> Self {
-        Mover { to, undo: Vec::new(), large: Vec::new(), scanned: Vec::new() }
+        let undo = if COPY { UNDO.take() } else { Vec::new() };
+        Mover { to, undo, large: Vec::new(), scanned: Vec::new() }
     }
 
     /// The new place of `value`.
@@ -118,15 +157,44 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
             self.forward(object, moved);
             return Value::pointer(moved);
         }
+        if COPY
+            && kind == tag::ARRAY
+            && let Some(moved) = self.array_with_storage(object, head)
+        {
+            return moved;
+        }
         let bytes = object_size(object);
         let moved = self.to.alloc(kind, head.aux, bytes);
-        // SAFETY: `moved` is a fresh object of the same size; the header is already written.
-        unsafe { std::ptr::copy_nonoverlapping(object.add(8), moved.add(8), bytes - 8) };
+        if bytes == 24 {
+            write_word(moved, 8, read_word(object, 8));
+            write_word(moved, 16, read_word(object, 16));
+        } else {
+            // SAFETY: `moved` is a fresh object of the same size; the header is already written.
+            unsafe { std::ptr::copy_nonoverlapping(object.add(8), moved.add(8), bytes - 8) };
+        }
         if header(moved).tag & tag::LARGE != 0 {
             self.large.push(moved);
         }
         self.forward(object, moved);
         Value::pointer(moved)
+    }
+
+    /// Copies an array and, right behind it, its storage, which nothing else refers to.
+    #[inline]
+    fn array_with_storage(&mut self, array: *mut u8, head: Header) -> Option<Value> {
+        let storage = read_word(array, offset::ARRAY_SLOTS) as *mut u8;
+        if storage.is_null() || header(storage).tag != tag::SLOTS {
+            return None;
+        }
+        let (stored, bytes) = (header(storage), object_size(storage));
+        let plain = Header { tag: tag::ARRAY, aux: head.aux };
+        let (moved, behind) = self.to.bump_pair((plain, ARRAY_BYTES), (stored, bytes))?;
+        write_word(moved, offset::ARRAY_LEN, read_word(array, offset::ARRAY_LEN));
+        write_word(moved, offset::ARRAY_SLOTS, behind as u64);
+        // SAFETY: `behind` is a fresh object of the size of the storage; the header is already written.
+        unsafe { std::ptr::copy_nonoverlapping(storage.add(8), behind.add(8), bytes - 8) };
+        self.forward(array, moved);
+        Some(Value::pointer(moved))
     }
 
     fn forward(&mut self, object: *mut u8, to: *mut u8) {
@@ -152,7 +220,9 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
         }
         if fields.storage != 0 {
             let storage = read_word(object, fields.storage) as *mut u8;
-            if !storage.is_null() {
+            // In a copy, what is right behind an array is its storage, copied already.
+            let done = COPY && storage == object.wrapping_add(ARRAY_BYTES);
+            if !storage.is_null() && !done {
                 let moved = self.object(storage).as_pointer().unwrap_or(storage);
                 write_word(object, fields.storage, moved as u64);
             }
@@ -170,6 +240,22 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
 
     /// Scans everything reached, until nothing new is.
     pub(super) fn scan(&mut self) {
+        let first = self.to.chunks;
+        // SAFETY: `first` is in the list of `to`.
+        let only = !first.is_null() && unsafe { (*first).next.is_null() };
+        if only && self.large.is_empty() {
+            // Most copies stay in the chunk in which they begin.
+            let (mut next, _) = self.to.extent(first);
+            while self.to.chunks == first && next < self.to.extent(first).1 {
+                let bytes = object_size(next);
+                self.scan_object(next);
+                next = next.wrapping_add(bytes);
+            }
+            if self.to.chunks == first && self.large.is_empty() {
+                return;
+            }
+            self.scanned.push((first as usize, next));
+        }
         loop {
             if let Some(object) = self.large.pop() {
                 self.scan_object(object);
@@ -210,10 +296,13 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
     }
 
     /// Puts the source back as it was.
-    pub(super) fn restore(self) {
-        for (object, first, second) in self.undo {
+    pub(super) fn restore(mut self) {
+        for (object, first, second) in self.undo.drain(..) {
             write_word(object, 0, first);
             write_word(object, 8, second);
+        }
+        if self.undo.capacity() <= MAX_UNDO {
+            UNDO.set(self.undo);
         }
     }
 }
@@ -246,7 +335,6 @@ impl Heap {
         to.sweep_large(&mut from);
         from.free_chunks();
         self.space = to;
-        self.collections += 1;
         let live = self.space.used();
         self.set_threshold(live);
         self.collect_wanted = false;

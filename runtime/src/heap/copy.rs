@@ -40,13 +40,12 @@ fn is_mortal(object: *mut u8) -> bool {
     header(object).tag & tag::IMMORTAL == 0
 }
 
+/// No more is taken for a copy before it is known to need it.
+const MAX_RESERVED: usize = 4 << 10;
+
 fn copy_graph(space: &mut Space, roots: &mut [Value]) {
-    let hint: usize = roots
-        .iter()
-        .filter_map(|root| root.as_pointer())
-        .map(|object| super::collect::object_size(object))
-        .sum();
-    space.reserve((hint + 32).min(16 << 10));
+    let hint: usize = roots.iter().map(|root| super::collect::estimate(*root, 2)).sum();
+    space.reserve(hint.clamp(16, MAX_RESERVED));
     let mut mover = Mover::<true>::new(space);
     for root in roots {
         *root = mover.value(*root);

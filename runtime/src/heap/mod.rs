@@ -116,16 +116,21 @@ pub struct Heap {
     pub space: Space,
     /// Reductions of this slice beyond `fuel`.
     pub reserve: i64,
-    /// Bytes in use at which a collection is asked for.
-    threshold: usize,
     /// Most bytes that the process may keep alive.
     pub limit: usize,
     /// A collection was asked for and has not run yet.
     pub collect_wanted: bool,
     /// Collect at every safepoint (testing).
     pub stress: bool,
-    /// Collections so far.
-    pub collections: u32,
+    /// Bytes in use at which a collection is asked for, in units of [`UNIT`].
+    threshold: u32,
+}
+
+/// Thresholds are counted in these.
+const UNIT: usize = 16;
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes / UNIT).unwrap_or(u32::MAX)
 }
 
 /// A collection is not asked for before this many bytes are in use.
@@ -141,12 +146,21 @@ impl Heap {
             fuel: 0,
             space: Space::new(),
             reserve: 0,
-            threshold: FIRST_THRESHOLD.min(limit),
             limit,
             collect_wanted: false,
             stress: false,
-            collections: 0,
+            threshold: units(FIRST_THRESHOLD.min(limit)),
         }
+    }
+
+    /// Forgets everything but its limit.
+    pub(crate) fn renew(&mut self) {
+        let (limit, stress) = (self.limit, self.stress);
+        if !self.space.is_empty() {
+            self.space = Space::new();
+        }
+        self.threshold = units(FIRST_THRESHOLD.min(limit));
+        (self.collect_wanted, self.stress) = (false, stress);
     }
 
     /// Allocates an object of `bytes` bytes (header included) and writes its header.
@@ -186,7 +200,7 @@ impl Heap {
 
     /// Asks for a collection if enough has been allocated.
     pub(crate) fn check_threshold(&mut self) {
-        if self.space.used() > self.threshold {
+        if self.space.used() > self.threshold as usize * UNIT {
             self.ask_collect();
         }
     }
@@ -210,7 +224,7 @@ impl Heap {
         // A copying collection costs what is alive: the more may be allocated in between, the less it
         // weighs. Large heaps give up some of that for memory.
         let factor = if live < LARGE_HEAP { 3 } else { 2 };
-        self.threshold = (live * factor).max(FIRST_THRESHOLD).min(self.limit.max(live));
+        self.threshold = units((live * factor).max(FIRST_THRESHOLD).min(self.limit.max(live)));
     }
 }
 

@@ -152,6 +152,21 @@ impl Space {
         Some(object)
     }
 
+    /// Allocates two objects, one behind the other; `None` if that takes a new chunk.
+    #[inline(always)]
+    pub(super) fn bump_pair(
+        &mut self,
+        first: (Header, usize),
+        second: (Header, usize),
+    ) -> Option<(*mut u8, *mut u8)> {
+        if self.end - self.ptr < first.1 + second.1 {
+            return None;
+        }
+        let start = self.bump(first.0.tag, first.0.aux, first.1)?;
+        let behind = self.bump(second.0.tag, second.0.aux, second.1)?;
+        Some((start, behind))
+    }
+
     /// Allocates without any limit.
     pub(crate) fn alloc(&mut self, tag: u32, aux: u32, bytes: usize) -> *mut u8 {
         match self.bump(tag, aux, bytes) {
@@ -160,15 +175,18 @@ impl Space {
         }
     }
 
-    /// Makes sure that the next `bytes` bytes can be bumped.
+    /// Makes sure that the next `bytes` bytes can be bumped, and takes no more memory than that.
     pub(super) fn reserve(&mut self, bytes: usize) {
         if self.end - self.ptr < bytes {
-            self.new_chunk(bytes);
+            self.add_chunk(bytes + CHUNK_HEAD);
         }
     }
 
     fn new_chunk(&mut self, bytes: usize) {
-        let size = (self.used.clamp(FIRST_CHUNK, MAX_CHUNK)).max(bytes + CHUNK_HEAD);
+        self.add_chunk((self.used.clamp(FIRST_CHUNK, MAX_CHUNK)).max(bytes + CHUNK_HEAD));
+    }
+
+    fn add_chunk(&mut self, size: usize) {
         self.retire();
         let block = if size == MAX_CHUNK { pool::take() } else { allocate(size) };
         let chunk = block.cast::<Chunk>();
@@ -342,7 +360,17 @@ impl Default for Space {
 }
 
 impl Drop for Space {
+    #[inline(always)]
     fn drop(&mut self) {
+        if !self.is_empty() {
+            self.free_all();
+        }
+    }
+}
+
+impl Space {
+    #[inline(never)]
+    fn free_all(&mut self) {
         let mut object = self.shared as *mut u8;
         while !object.is_null() {
             let next = read_word(object, 16) as *mut u8;

@@ -37,7 +37,7 @@ pub enum Leave {
     /// It waits; the newest record is at the instruction to be tried again.
     Blocked,
     /// A fault; the newest record is at the instruction.
-    Trapped(Trap),
+    Trapped(Box<Trap>),
     /// The newest record is one that another part must go on with.
     Other,
 }
@@ -187,7 +187,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
             match process.safepoint() {
                 Ok(Safepoint::Continue) => {}
                 Ok(Safepoint::Yield) => return Leave::Yielded,
-                Err(trap) => return Leave::Trapped(trap),
+                Err(trap) => return Leave::Trapped(trap.into()),
             }
             base = process.stack.top_base();
         }};
@@ -488,7 +488,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
                 {
                     let Some(window) = enter(process, &at!(), op, id) else {
                         process.suspend_top(index!(), op.a, Cont::Store);
-                        return Leave::Trapped(process.out_of_memory());
+                        return Leave::Trapped(process.out_of_memory().into());
                     };
                     (code, function, base) = (codes.get(id), id, window);
                     pc = code.ops.as_ptr();
@@ -707,7 +707,7 @@ fn leave_frame<'a>(
 #[cold]
 fn trapped(process: &mut Process, at: &Cursor<'_>, trap: Trap) -> Leave {
     process.suspend_top(at.index(), 0, Cont::Store);
-    Leave::Trapped(trap)
+    Leave::Trapped(trap.into())
 }
 
 /// The instruction will be tried again; the try is charged.

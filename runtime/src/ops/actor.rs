@@ -11,8 +11,11 @@ use crate::object::closure;
 use crate::process::signal::Bonds;
 use crate::process::{Process, Wait, memory};
 use crate::sched::worker::Alarm;
+use crate::sync::add;
 use crate::value::{Pid, Value};
-use std::sync::atomic::Ordering;
+
+/// Values that a new process gets are copied by way of the native stack if there are so many at most.
+const FEW: usize = 8;
 
 /// What a blocking operation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +49,28 @@ pub(crate) fn create(
 ) -> Result<Pid, Trap> {
     let system = process.system();
     let limit = system.config.max_processes;
-    let Some(pid) = system.table.allocate(limit) else {
+    let worker = process.worker();
+    let Some(pid) = system.table.allocate(limit, &worker.slots) else {
         return Err(Trap::TooManyProcesses { limit });
     };
-    let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
-    let mut child =
-        Box::new(Process::new(pid, number, system.config.max_heap, system.config.stress_collect));
+    let number = add(&system.counters.processes, 1, system.table.alone) + 1;
+    let mut child = worker.new_process(pid, number);
     let target = target(process, function, Value::UNDEFINED)?;
     let mut space = Space::new();
     match target {
         Target::Bytecode(id, callee) => {
-            let mut roots: Vec<Value> = Vec::with_capacity(1 + callee.captures.len() + args.len());
-            roots.push(callee.this);
-            roots.extend_from_slice(callee.captures);
-            roots.extend_from_slice(args);
-            copy_into(&mut space, &mut roots);
+            let count = 1 + callee.captures.len() + args.len();
+            let (mut few, mut many) = ([Value::UNDEFINED; FEW], Vec::new());
+            let roots = if count <= FEW {
+                &mut few[..count]
+            } else {
+                many.resize(count, Value::UNDEFINED);
+                many.as_mut_slice()
+            };
+            roots[0] = callee.this;
+            roots[1..=callee.captures.len()].copy_from_slice(callee.captures);
+            roots[1 + callee.captures.len()..].copy_from_slice(args);
+            copy_into(&mut space, roots);
             let values = roots[1..].iter().copied();
             let program = process.program();
             let pushed = push_frame(&mut child.stack, program, usize::MAX, id, roots[0], values);
@@ -72,9 +82,11 @@ pub(crate) fn create(
             push_plain_native(&mut child, id, &roots)?;
         }
     }
-    child.heap.space.adopt(space);
+    if !space.is_empty() {
+        child.heap.space.adopt(space);
+    }
     child.bonds = bonds;
-    if system.program.linked_numbers.contains(&number) {
+    if system.program.is_linked(number) {
         system.table.remember_number(number, pid);
     }
     system.trace(|| format!("process {} spawns process {number}", process.number));

@@ -176,7 +176,8 @@ fn expired(process: &mut Process) -> Result {
 }
 
 fn peek(process: &mut Process, _: &[Value]) -> Result {
-    let Some(bonds) = &process.bonds else { return done(Value::UNDEFINED) };
+    let Some(bonds) = &mut process.bonds else { return done(Value::UNDEFINED) };
+    bonds.adopted = true;
     let heap = &mut process.heap;
     let seen = process.mailbox.examine(bonds.cursor, |space| heap.take_over(space));
     done(seen.unwrap_or(Value::UNDEFINED))
@@ -195,7 +196,7 @@ fn take(process: &mut Process, _: &[Value]) -> Result {
 
 fn sleep(process: &mut Process, args: &[Value]) -> Result {
     if let Wait::Sleep { deadline, .. } = process.wait {
-        if deadline.is_some_and(|deadline| process.worker().now() >= deadline) {
+        if process.worker().now() >= deadline {
             process.wait = Wait::No;
             return done(Value::UNIT);
         }
@@ -204,7 +205,7 @@ fn sleep(process: &mut Process, args: &[Value]) -> Result {
     let time = args[0].as_number().ok_or_else(|| wrong(args, 0, "ms", "Number"))?;
     let Some(deadline) = actor::deadline(process, time) else { return done(Value::UNIT) };
     let seq = actor::arm(process, deadline);
-    process.wait = Wait::Sleep { deadline, seq };
+    process.wait = Wait::Sleep { deadline: deadline.unwrap_or(u64::MAX), seq };
     Ok(Answer::Wait)
 }
 

@@ -23,13 +23,23 @@ use crate::heap::copy::Parcel;
 use crate::sync::{AtomicU64, Ordering, total_order};
 use crate::value::Value;
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
-/// A message or a signal on its way.
+/// A message or a signal on its way. Most are immediate values: what only others need is beside.
 #[derive(Debug)]
 pub(crate) struct Message {
     next: *mut Message,
     value: Value,
+    /// What it has beyond the value, or null; owned.
+    extra: *mut Extra,
+}
+
+/// What messages have that are not immediate, and signals.
+#[derive(Debug)]
+struct Extra {
+    /// The next one in a pool.
+    next: *mut Extra,
     /// What it is besides a message; a signal may become a message when it arrives.
     signal: Option<Box<Signal>>,
     /// Its memory was taken over by the receiver's heap.
@@ -39,13 +49,29 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Bytes of it and of what it needs.
     #[inline(always)]
-    fn bytes(&self) -> usize {
-        // Immediate values need nothing, and their spaces are on another line of the cache.
-        let own = if self.value.is_pointer() { self.space.used() } else { 0 };
-        size_of::<Message>() + own
+    fn extra(&self) -> Option<&Extra> {
+        // SAFETY: the extra belongs to the message.
+        unsafe { self.extra.as_ref() }
     }
+
+    #[inline(always)]
+    fn extra_mut(&mut self) -> Option<&mut Extra> {
+        // SAFETY: the extra belongs to the message.
+        unsafe { self.extra.as_mut() }
+    }
+
+    /// Words of it and of what it needs.
+    #[inline(always)]
+    fn words(&self) -> u32 {
+        let extra = |extra: &Extra| (size_of::<Extra>() / 8) as u32 + words_of(&extra.space);
+        (size_of::<Message>() / 8) as u32 + self.extra().map_or(0, extra)
+    }
+}
+
+/// Words of a space. Sums of them are right up to 32 GiB, more than the messages of a process may need.
+fn words_of(space: &Space) -> u32 {
+    space.used().div_ceil(8) as u32
 }
 
 /// Memory for messages that one thread keeps for reuse.
@@ -53,49 +79,92 @@ impl Message {
 pub(crate) struct Pool {
     first: Cell<*mut Message>,
     kept: Cell<usize>,
+    first_extra: Cell<*mut Extra>,
+    kept_extras: Cell<usize>,
 }
 
 /// Most messages that a pool keeps memory for.
-const MAX_KEPT: usize = 4096;
+const MAX_KEPT: usize = 1 << 16;
+
+/// Most memory for what only some messages have.
+const MAX_KEPT_EXTRAS: usize = 1 << 13;
 
 impl Pool {
     /// An empty pool.
     pub(crate) fn new() -> Pool {
-        Pool { first: Cell::new(null_mut()), kept: Cell::new(0) }
+        Pool {
+            first: Cell::new(null_mut()),
+            kept: Cell::new(0),
+            first_extra: Cell::new(null_mut()),
+            kept_extras: Cell::new(0),
+        }
     }
 
-    /// A new node. Its fields are written one by one: the whole is long.
+    /// A new node.
     #[inline(always)]
     fn take(&self, value: Value, space: Space, signal: Option<Box<Signal>>) -> *mut Message {
+        let extra = if space.is_empty() && signal.is_none() {
+            null_mut()
+        } else {
+            self.take_extra(space, signal)
+        };
         let mut node = self.first.get();
         if node.is_null() {
-            node = Box::into_raw(Box::new(std::mem::MaybeUninit::<Message>::uninit())).cast();
+            node = Box::into_raw(Box::new(MaybeUninit::<Message>::uninit())).cast();
         } else {
             // SAFETY: nodes in the pool are owned by it, and `next` is written.
             self.first.set(unsafe { (*node).next });
             self.kept.set(self.kept.get() - 1);
         }
         // SAFETY: the node is owned memory of the right size and holds nothing that must be dropped.
-        unsafe {
-            (&raw mut (*node).next).write(null_mut());
-            (&raw mut (*node).value).write(value);
-            (&raw mut (*node).signal).write(signal);
-            (&raw mut (*node).adopted).write(false);
-            (&raw mut (*node).space).write(space);
-        }
+        unsafe { node.write(Message { next: null_mut(), value, extra }) };
         node
     }
 
-    /// Takes back a node whose signal and space were taken out, so that only memory is left.
+    fn take_extra(&self, space: Space, signal: Option<Box<Signal>>) -> *mut Extra {
+        let mut extra = self.first_extra.get();
+        if extra.is_null() {
+            extra = Box::into_raw(Box::new(MaybeUninit::<Extra>::uninit())).cast();
+        } else {
+            // SAFETY: extras in the pool are owned by it, and `next` is written.
+            self.first_extra.set(unsafe { (*extra).next });
+            self.kept_extras.set(self.kept_extras.get() - 1);
+        }
+        // SAFETY: as for nodes.
+        unsafe { extra.write(Extra { next: null_mut(), signal, adopted: false, space }) };
+        extra
+    }
+
+    /// Takes back a node that was received.
     #[inline(always)]
     fn give(&self, node: *mut Message) {
+        // SAFETY: the caller owns the node.
+        let extra = unsafe { (*node).extra };
+        if !extra.is_null() {
+            self.give_extra(extra);
+        }
         if self.kept.get() < MAX_KEPT {
             // SAFETY: the caller owns the node; only `next` is used while it is in the pool.
-            unsafe { (&raw mut (*node).next).write(self.first.get()) };
+            unsafe { (*node).next = self.first.get() };
             self.first.set(node);
             self.kept.set(self.kept.get() + 1);
         } else {
             free(node);
+        }
+    }
+
+    fn give_extra(&self, extra: *mut Extra) {
+        // SAFETY: the caller owns the extra; what it holds is dropped once, and only `next` is used while
+        // it is in the pool.
+        unsafe {
+            std::ptr::drop_in_place(extra);
+            if self.kept_extras.get() < MAX_KEPT_EXTRAS {
+                (&raw mut (*extra).next).write(self.first_extra.get());
+                self.first_extra.set(extra);
+                self.kept_extras.set(self.kept_extras.get() + 1);
+            } else {
+                drop(Box::from_raw(extra.cast::<MaybeUninit<Extra>>()));
+            }
         }
     }
 }
@@ -108,13 +177,21 @@ impl Drop for Pool {
             self.first.set(unsafe { (*node).next });
             free(node);
         }
+        while !self.first_extra.get().is_null() {
+            let extra = self.first_extra.get();
+            // SAFETY: extras in the pool are owned by it and hold nothing but `next`.
+            unsafe {
+                self.first_extra.set((*extra).next);
+                drop(Box::from_raw(extra.cast::<MaybeUninit<Extra>>()));
+            }
+        }
     }
 }
 
 /// Frees the memory of a node whose content is gone.
 fn free(node: *mut Message) {
     // SAFETY: nodes come from boxes; `MaybeUninit` drops nothing.
-    drop(unsafe { Box::from_raw(node.cast::<std::mem::MaybeUninit<Message>>()) });
+    drop(unsafe { Box::from_raw(node.cast::<MaybeUninit<Message>>()) });
 }
 
 const POINTER_BITS: u32 = 44;
@@ -153,7 +230,8 @@ impl Outer {
         word >> POINTER_BITS == u64::from(generation) && word & POINTER_MASK != CLOSED
     }
 
-    /// Adds a message or signal; false if the receiver has ended.
+    /// Adds a message or signal; false if the receiver has ended. `alone`: this is the only thread that adds and takes,
+    /// so that nothing need be locked.
     #[inline(always)]
     pub(crate) fn push(
         &self,
@@ -162,6 +240,7 @@ impl Outer {
         space: Space,
         signal: Option<Box<Signal>>,
         pool: &Pool,
+        alone: bool,
     ) -> bool {
         let mut word = self.0.load(Ordering::Relaxed);
         let message = pool.take(value, space, signal);
@@ -173,6 +252,10 @@ impl Outer {
             // SAFETY: the node is not shared before the exchange.
             unsafe { (*message).next = unpack(word) };
             let new = pack(message, generation);
+            if alone {
+                self.0.store(new, Ordering::Relaxed);
+                return true;
+            }
             // SeqCst: pairs with the receiver's check between "I wait" and parking, so that either
             // it sees the message or the sender sees that it waits.
             match self.0.compare_exchange_weak(word, new, Ordering::SeqCst, Ordering::Relaxed) {
@@ -190,29 +273,35 @@ impl Outer {
         unpack(self.0.load(Ordering::SeqCst)).is_null()
     }
 
-    /// Takes everything, oldest first.
-    pub(crate) fn take(&self, generation: u32) -> Chain {
-        self.exchange(pack(null_mut(), generation))
+    /// Takes everything, oldest first. `alone`: as for `push`.
+    pub(crate) fn take(&self, generation: u32, alone: bool) -> Chain {
+        self.exchange(pack(null_mut(), generation), alone)
     }
 
-    /// Takes everything, oldest first, and takes no more messages.
-    pub(crate) fn close(&self, generation: u32) -> Chain {
-        self.exchange(CLOSED | u64::from(generation) << POINTER_BITS)
+    /// Takes everything, oldest first, and takes no more messages. `alone`: as for `push`.
+    pub(crate) fn close(&self, generation: u32, alone: bool) -> Chain {
+        self.exchange(CLOSED | u64::from(generation) << POINTER_BITS, alone)
     }
 
-    fn exchange(&self, leave: u64) -> Chain {
-        let word = self.0.swap(leave, Ordering::SeqCst);
+    fn exchange(&self, leave: u64, alone: bool) -> Chain {
+        let word = if alone {
+            let word = self.0.load(Ordering::Relaxed);
+            self.0.store(leave, Ordering::Relaxed);
+            word
+        } else {
+            self.0.swap(leave, Ordering::SeqCst)
+        };
         total_order();
         let newest = if word & POINTER_MASK == CLOSED { null_mut() } else { unpack(word) };
-        let mut chain = Chain { first: null_mut(), last: newest, len: 0, bytes: 0, signals: false };
+        let mut chain = Chain { first: null_mut(), last: newest, len: 0, words: 0, signals: false };
         let mut message = newest;
         while !message.is_null() {
             // SAFETY: the exchange made this thread the owner of the whole list.
             unsafe {
                 let next = (*message).next;
                 (*message).next = chain.first;
-                chain.signals |= (*message).signal.is_some();
-                chain.bytes += (*message).bytes();
+                chain.signals |= (*message).extra().is_some_and(|extra| extra.signal.is_some());
+                chain.words = chain.words.wrapping_add((*message).words());
                 chain.first = message;
                 message = next;
             }
@@ -228,7 +317,7 @@ pub(crate) struct Chain {
     first: *mut Message,
     last: *mut Message,
     len: u32,
-    bytes: usize,
+    words: u32,
     /// Is there a signal among them?
     pub(crate) signals: bool,
 }
@@ -266,7 +355,7 @@ impl Node {
     /// Takes the signal out: what is left is a message.
     pub(crate) fn take_signal(&mut self) -> Option<Box<Signal>> {
         // SAFETY: the node is owned.
-        unsafe { (*self.0).signal.take() }
+        unsafe { &mut *self.0 }.extra_mut()?.signal.take()
     }
 
     /// Its content.
@@ -278,8 +367,13 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // SAFETY: the node is owned and came from a box.
-        drop(unsafe { Box::from_raw(self.0) });
+        // SAFETY: the node and what belongs to it are owned and came from boxes.
+        unsafe {
+            let message = Box::from_raw(self.0);
+            if !message.extra.is_null() {
+                drop(Box::from_raw(message.extra));
+            }
+        }
     }
 }
 
@@ -290,10 +384,8 @@ pub(crate) struct Mailbox {
     last: *mut Message,
     /// Messages in the inner list.
     len: u32,
-    /// How many of them are adopted.
-    adopted: u32,
-    /// Bytes of the messages and of what they need, but for the adopted ones.
-    bytes: usize,
+    /// Words of the messages and of what they need, but for the adopted ones.
+    words: u32,
 }
 
 /// Where a selective receive is in the inner list.
@@ -316,7 +408,7 @@ unsafe impl Send for Mailbox {}
 
 impl Mailbox {
     pub(crate) fn new() -> Mailbox {
-        Mailbox { first: null_mut(), last: null_mut(), len: 0, adopted: 0, bytes: 0 }
+        Mailbox { first: null_mut(), last: null_mut(), len: 0, words: 0 }
     }
 
     /// Messages in it.
@@ -326,7 +418,7 @@ impl Mailbox {
 
     /// Bytes of the messages in it, and of what they need.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.words as usize * 8
     }
 
     /// Is there nothing in it?
@@ -348,7 +440,7 @@ impl Mailbox {
         }
         self.last = chain.last;
         self.len += chain.len;
-        self.bytes += chain.bytes;
+        self.words = self.words.wrapping_add(chain.words);
         chain.first = null_mut();
     }
 
@@ -357,11 +449,11 @@ impl Mailbox {
         let message = node.0;
         std::mem::forget(node);
         // SAFETY: the node is owned and in no list.
-        let bytes = unsafe {
+        let words = unsafe {
             (*message).next = null_mut();
-            (*message).bytes()
+            (*message).words()
         };
-        self.append(Chain { first: message, last: message, len: 1, bytes, signals: false });
+        self.append(Chain { first: message, last: message, len: 1, words, signals: false });
     }
 
     /// Takes the oldest message; its memory, if it has any, goes to `adopt`.
@@ -382,12 +474,13 @@ impl Mailbox {
         // SAFETY: the inner list is owned, and `message` is in it.
         let node = unsafe { &mut *message };
         let (value, next) = (node.value, node.next);
-        self.bytes -= node.bytes();
-        if !node.space.is_empty() {
-            adopt(std::mem::take(&mut node.space));
+        self.words = self.words.wrapping_sub(node.words());
+        if let Some(extra) = node.extra_mut() {
+            if !extra.space.is_empty() {
+                adopt(std::mem::take(&mut extra.space));
+            }
+            debug_assert!(extra.signal.is_none());
         }
-        self.adopted -= u32::from(node.adopted);
-        debug_assert!(node.signal.is_none());
         pool.give(message);
         if before.is_null() {
             self.first = next;
@@ -423,11 +516,13 @@ impl Mailbox {
         }
         // SAFETY: the cursor is in the inner list, which is owned.
         let message = unsafe { &mut *cursor.at };
-        if !message.adopted && !message.space.is_empty() {
-            message.adopted = true;
-            self.adopted += 1;
-            self.bytes -= message.space.used();
-            adopt(std::mem::take(&mut message.space));
+        if let Some(extra) = message.extra_mut()
+            && !extra.adopted
+            && !extra.space.is_empty()
+        {
+            extra.adopted = true;
+            self.words = self.words.wrapping_sub(words_of(&extra.space));
+            adopt(std::mem::take(&mut extra.space));
         }
         Some(message.value)
     }
@@ -460,13 +555,12 @@ impl Mailbox {
 
     /// Calls `visit` on the values that live in the heap of the process.
     pub(crate) fn visit_adopted(&mut self, visit: &mut dyn FnMut(&mut Value)) {
-        let (mut left, mut message) = (self.adopted, self.first);
-        while left > 0 && !message.is_null() {
+        let mut message = self.first;
+        while !message.is_null() {
             // SAFETY: the inner list is owned.
             let node = unsafe { &mut *message };
-            if node.adopted {
+            if node.extra().is_some_and(|extra| extra.adopted) {
                 visit(&mut node.value);
-                left -= 1;
             }
             message = node.next;
         }
@@ -474,10 +568,10 @@ impl Mailbox {
 
     /// Drops all messages.
     pub(crate) fn clear(&mut self) {
-        let Mailbox { first, last, len, bytes, .. } = *self;
+        let Mailbox { first, last, len, words } = *self;
         (self.first, self.last, self.len) = (null_mut(), null_mut(), 0);
-        (self.adopted, self.bytes) = (0, 0);
-        drop(Chain { first, last, len, bytes, signals: false });
+        self.words = 0;
+        drop(Chain { first, last, len, words, signals: false });
     }
 }
 
@@ -511,11 +605,11 @@ mod tests {
 
         fn push(&self, generation: u32, number: u32) -> bool {
             let value = Value::number(f64::from(number));
-            self.outer.push(generation, value, Space::new(), None, &self.pool)
+            self.outer.push(generation, value, Space::new(), None, &self.pool, false)
         }
 
         fn receive(&mut self) -> Option<u32> {
-            self.mailbox.append(self.outer.take(3));
+            self.mailbox.append(self.outer.take(3, true));
             Some(self.mailbox.receive(&self.pool, drop)?.as_number()? as u32)
         }
     }
@@ -532,7 +626,7 @@ mod tests {
         }
         assert_eq!(all.receive(), None);
         assert!(all.push(3, 6));
-        drop(all.outer.close(3));
+        drop(all.outer.close(3, true));
         assert!(!all.outer.is_open(3) && !all.push(3, 7));
     }
 
@@ -540,7 +634,7 @@ mod tests {
     fn a_cursor_passes_over_messages_and_takes_one_from_the_middle() {
         let mut all = Whole::new(3);
         assert!((0..4).all(|i| all.push(3, i)));
-        all.mailbox.append(all.outer.take(3));
+        all.mailbox.append(all.outer.take(3, false));
         let mut cursor = Cursor::default();
         for i in 0..3 {
             assert!(all.mailbox.advance(&mut cursor));

@@ -38,10 +38,10 @@ pub enum Wait {
         /// The key of the timer, 0 without one.
         seq: u64,
     },
-    /// The timer alone; the same fields.
+    /// The timer alone.
     Sleep {
-        /// As in `Timer`.
-        deadline: Option<u64>,
+        /// As in `Timer`; `u64::MAX` for ever.
+        deadline: u64,
         /// As in `Timer`.
         seq: u64,
     },
@@ -60,9 +60,8 @@ impl Wait {
     /// Deadline and key of the timer that it has.
     pub(crate) fn timer(&self) -> Option<(u64, u64)> {
         match self {
-            Wait::Timer { deadline, seq } | Wait::Sleep { deadline, seq } => {
-                deadline.map(|deadline| (deadline, *seq))
-            }
+            Wait::Timer { deadline, seq } => deadline.map(|deadline| (deadline, *seq)),
+            Wait::Sleep { deadline, seq } => Some((*deadline, *seq)),
             Wait::No | Wait::Message | Wait::Ends(_) | Wait::Room { .. } => None,
         }
     }
@@ -80,8 +79,6 @@ pub struct Process {
     pub result: Value,
     /// Status of a helper that compiled code called through a stub without results.
     pub(crate) status: u64,
-    /// Lowest address that compiled code may use on the worker's native stack.
-    pub(crate) stack_limit: usize,
     /// Suspended calls.
     pub stack: Stack,
     pub(crate) mailbox: Mailbox,
@@ -98,6 +95,10 @@ pub struct Process {
     /// The object in which it keeps what it makes once (`__vm:globals`), or Undefined.
     pub(crate) globals: Value,
 }
+
+/// With what the allocator adds, and the smallest stack, a slot and a process take at most 300 bytes.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Process>() <= 216);
 
 // SAFETY: a process owns all its memory; `worker` is null whenever it is not being run.
 unsafe impl Send for Process {}
@@ -120,7 +121,6 @@ impl Process {
             worker: std::ptr::null(),
             result: Value::UNDEFINED,
             status: 0,
-            stack_limit: 0,
             stack: Stack::new(),
             mailbox: Mailbox::new(),
             bonds: None,
@@ -130,6 +130,19 @@ impl Process {
             wait: Wait::No,
             globals: Value::UNDEFINED,
         }
+    }
+
+    /// Empties the process, which has ended, for the next one that uses its memory.
+    pub(crate) fn renew(&mut self) {
+        self.heap.renew();
+        self.worker = std::ptr::null();
+        self.result = Value::UNDEFINED;
+        self.stack.renew();
+        self.mailbox.clear();
+        self.bonds = None;
+        self.reductions = 0;
+        self.wait = Wait::No;
+        self.globals = Value::UNDEFINED;
     }
 
     /// The worker that runs this process.
@@ -253,10 +266,17 @@ impl Process {
     /// Collects, with the frame records as roots.
     pub(crate) fn collect(&mut self) {
         let program = self.program();
-        let mailbox = &mut self.mailbox;
+        let (bonds, mailbox) = (&mut self.bonds, &mut self.mailbox);
+        let adopted = bonds.as_mut().is_some_and(|bonds| {
+            bonds.adopted &= !mailbox.is_empty();
+            bonds.adopted
+        });
+        let mailbox = adopted.then_some(mailbox);
         let mut roots =
             ProcessRoots { stack: &mut self.stack, mailbox, globals: &mut self.globals, program };
         self.heap.collect(&mut roots);
+        let tally = &self.worker().tally;
+        tally.collections.set(tally.collections.get() + 1);
     }
 
     /// Writes where the newest frame goes on, and what becomes of the result it waits for.
@@ -350,7 +370,8 @@ pub(crate) fn fill_registers(
 /// The registers of all frame records, of which dead ones are forgotten, and messages in the heap.
 struct ProcessRoots<'a> {
     stack: &'a mut Stack,
-    mailbox: &'a mut Mailbox,
+    /// If messages in it may be adopted.
+    mailbox: Option<&'a mut Mailbox>,
     globals: &'a mut Value,
     program: &'a Program,
 }
@@ -358,7 +379,9 @@ struct ProcessRoots<'a> {
 impl Roots for ProcessRoots<'_> {
     fn visit_roots(&mut self, visit: &mut dyn FnMut(&mut Value)) {
         let program = self.program;
-        self.mailbox.visit_adopted(visit);
+        if let Some(mailbox) = &mut self.mailbox {
+            mailbox.visit_adopted(visit);
+        }
         if self.globals.is_pointer() {
             visit(self.globals);
         }

@@ -11,7 +11,7 @@ use super::table::{ProcessTable, Slot};
 use crate::heap::copy::Parcel;
 use crate::process::{Process, Wait};
 use crate::sched::worker::Worker;
-use crate::sync::{Mutex, MutexGuard, Ordering, total_order};
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, total_order};
 use crate::system::Overflow;
 use crate::value::Pid;
 use rustc_hash::FxHashMap;
@@ -19,7 +19,11 @@ use std::collections::BTreeMap;
 
 /// Who waits for room, by receiver and ticket.
 #[derive(Debug, Default)]
-pub(crate) struct Rooms(Mutex<Inner>);
+pub(crate) struct Rooms {
+    inner: Mutex<Inner>,
+    /// How many wait, for a look without the lock.
+    count: AtomicU32,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -30,7 +34,7 @@ struct Inner {
 impl Rooms {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing that can panic runs under the lock.
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -41,11 +45,9 @@ impl ProcessTable {
         inner.tickets += 1;
         let ticket = inner.tickets;
         inner.waiting.entry(to).or_default().insert(ticket, sender);
-        if let Some(slot) = self.slot(to) {
-            // SeqCst: pairs with `made_room`, as the look at `queued` behind it.
-            slot.crowded.store(true, Ordering::SeqCst);
-            total_order();
-        }
+        // SeqCst: pairs with `made_room`, as the look at `queued` behind it.
+        self.rooms.count.fetch_add(1, Ordering::SeqCst);
+        total_order();
         ticket
     }
 
@@ -53,7 +55,9 @@ impl ProcessTable {
     pub(crate) fn return_ticket(&self, to: Pid, ticket: u64) {
         let mut inner = self.rooms.lock();
         if let Some(tickets) = inner.waiting.get_mut(&to) {
-            tickets.remove(&ticket);
+            if tickets.remove(&ticket).is_some() {
+                self.rooms.count.fetch_sub(1, Ordering::SeqCst);
+            }
             if tickets.is_empty() {
                 inner.waiting.remove(&to);
             }
@@ -75,7 +79,7 @@ impl ProcessTable {
     pub(crate) fn made_room(&self, to: Pid, limit: u32) -> Vec<Pid> {
         let Some(slot) = self.slot(to) else { return Vec::new() };
         total_order();
-        if !slot.crowded.load(Ordering::SeqCst) {
+        if self.rooms.count.load(Ordering::SeqCst) == 0 {
             return Vec::new();
         }
         let room = match slot.outer.is_open(to.generation) {
@@ -90,12 +94,11 @@ impl ProcessTable {
             {
                 woken.push(sender);
             }
-            if !tickets.is_empty() {
-                return woken;
+            if tickets.is_empty() {
+                inner.waiting.remove(&to);
             }
-            inner.waiting.remove(&to);
         }
-        slot.crowded.store(false, Ordering::SeqCst);
+        self.rooms.count.fetch_sub(woken.len() as u32, Ordering::SeqCst);
         woken
     }
 }

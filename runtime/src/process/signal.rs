@@ -63,6 +63,8 @@ pub(crate) struct Bonds {
     pub(crate) scan: Option<Wait>,
     /// State of its random numbers, see [`crate::random`].
     pub(crate) random: Option<Random>,
+    /// Messages in the mailbox may be adopted.
+    pub(crate) adopted: bool,
     /// A message that waits for room in its receiver's mailbox.
     pub(crate) held: Option<Parcel>,
     /// It waits for a message with as little memory as possible.
@@ -157,7 +159,7 @@ impl Process {
         if slot.outer.is_empty() {
             return;
         }
-        let mut arrived = slot.outer.take(self.pid.generation);
+        let mut arrived = slot.outer.take(self.pid.generation, system.table.alone);
         if !arrived.signals {
             self.mailbox.append(arrived);
         } else {
@@ -228,7 +230,8 @@ impl Worker {
     pub(crate) fn deliver(&self, to: Pid, parcel: Parcel, signal: Option<Signal>) -> bool {
         let Some(slot) = self.system.table.slot(to) else { return false };
         let (Parcel { value, space }, is_signal) = (parcel, signal.is_some());
-        if !slot.outer.push(to.generation, value, space, signal.map(Box::new), &self.pool) {
+        let (signal, alone) = (signal.map(Box::new), self.alone);
+        if !slot.outer.push(to.generation, value, space, signal, &self.pool, alone) {
             return false;
         }
         if is_signal {
@@ -241,7 +244,7 @@ impl Worker {
     /// Wakes the process `to` in `slot`, into whose mailbox something was put.
     #[inline(always)]
     fn wake_slot(&self, slot: &Slot, to: Pid) {
-        if slot.wake() {
+        if slot.wake(self.alone) {
             self.enqueue(to);
         } else if slot.is_host() {
             self.system.ring(to);
@@ -257,7 +260,7 @@ impl Worker {
         }
         let Parcel { value, space } =
             if message.is_pointer() { Parcel::copy(message) } else { immediate(message) };
-        if slot.outer.push(to.generation, value, space, None, &self.pool) {
+        if slot.outer.push(to.generation, value, space, None, &self.pool, self.alone) {
             self.tally.messages.set(self.tally.messages.get() + 1);
             self.wake_slot(slot, to);
         }

@@ -218,6 +218,14 @@ impl Stack {
         self.words.clear();
     }
 
+    /// Removes all records, and keeps no more memory than short-lived processes need.
+    pub(crate) fn renew(&mut self) {
+        self.words.clear();
+        if self.words.capacity() > 64 {
+            self.words = Vec::new();
+        }
+    }
+
     /// Gives back all memory that is not in use.
     pub fn shrink(&mut self) {
         self.words.shrink_to_fit();

@@ -21,13 +21,14 @@ use super::Process;
 use super::mailbox::{Chain, Outer};
 use super::names::Names;
 use super::room::Rooms;
-use crate::append_vec::AppendVec;
 use crate::heap::copy::Parcel;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, total_order};
+use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, add, total_order};
 use crate::value::{Atom, Pid};
+use std::cell::RefCell;
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU8;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU64 as Counter, AtomicUsize};
 
 /// No process.
 pub const FREE: u32 = 0;
@@ -53,8 +54,6 @@ pub struct Slot {
     kill: AtomicBool,
     /// Messages on their way or in the mailbox; counted only if mailboxes are limited.
     pub(crate) queued: AtomicU32,
-    /// Somebody waits, or waited, for room in its mailbox.
-    pub(crate) crowded: AtomicBool,
     /// There may be signals in the outer list. Set behind each push of one; the worker takes it back
     /// before it looks, at the start of a slice.
     signalled: AtomicBool,
@@ -63,7 +62,7 @@ pub struct Slot {
     /// Which queue it goes to, see [`crate::sched::worker`]; only the process itself writes it.
     pub(crate) priority: AtomicU8,
     /// The number of its user.
-    number: AtomicU64,
+    number: Counter,
     process: UnsafeCell<Option<Box<Process>>>,
 }
 
@@ -82,11 +81,10 @@ impl Slot {
             generation: AtomicU32::new(0),
             kill: AtomicBool::new(false),
             queued: AtomicU32::new(0),
-            crowded: AtomicBool::new(false),
             signalled: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             priority: AtomicU8::new(0),
-            number: AtomicU64::new(0),
+            number: Counter::new(0),
             process: UnsafeCell::new(None),
         }
     }
@@ -124,21 +122,40 @@ impl Slot {
         self.state.store(RUNNABLE, Ordering::Release);
     }
 
-    /// Puts the process back, waiting. True if `ready` says that it must run after all.
-    pub(crate) fn put_waiting(&self, process: Box<Process>, ready: impl FnOnce() -> bool) -> bool {
+    /// Puts the process back, waiting. True if `ready` says that it must run after all. `alone`: no other
+    /// thread looks at waiting processes.
+    #[inline]
+    pub(crate) fn put_waiting(
+        &self,
+        process: Box<Process>,
+        alone: bool,
+        ready: impl FnOnce() -> bool,
+    ) -> bool {
         // SAFETY: the caller ran the process, so it owns the slot's content.
         unsafe { *self.process.get() = Some(process) };
-        // SeqCst: pairs with the push in the mailbox and with `wake`.
-        self.state.store(WAITING, Ordering::SeqCst);
-        total_order();
+        if alone {
+            self.state.store(WAITING, Ordering::Relaxed);
+        } else {
+            // SeqCst: pairs with the push in the mailbox and with `wake`.
+            self.state.store(WAITING, Ordering::SeqCst);
+            total_order();
+        }
         let flagged = self.kill.load(Ordering::SeqCst) || self.signalled.load(Ordering::SeqCst);
-        (flagged || ready()) && self.wake()
+        (flagged || ready()) && self.wake(alone)
     }
 
-    /// From waiting to runnable. True if this call did it: then the caller queues the process.
-    pub(crate) fn wake(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == WAITING
-            && self
+    /// From waiting to runnable. True if this call did it: then the caller queues the process. `alone`: no
+    /// other thread wakes processes.
+    #[inline]
+    pub(crate) fn wake(&self, alone: bool) -> bool {
+        if self.state.load(Ordering::SeqCst) != WAITING {
+            return false;
+        }
+        if alone {
+            self.state.store(RUNNABLE, Ordering::Relaxed);
+        }
+        alone
+            || self
                 .state
                 .compare_exchange(WAITING, RUNNABLE, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok()
@@ -156,7 +173,7 @@ impl Slot {
 
     /// Forgets what was asked of the last user.
     fn clear(&self) {
-        for flag in [&self.kill, &self.signalled, &self.watched, &self.crowded] {
+        for flag in [&self.kill, &self.signalled, &self.watched] {
             flag.store(false, Ordering::Relaxed);
         }
         self.queued.store(0, Ordering::Relaxed);
@@ -189,6 +206,66 @@ impl Slot {
     }
 }
 
+/// Slots that one worker keeps for new processes.
+#[derive(Debug, Default)]
+pub(crate) struct FreeSlots(RefCell<VecDeque<u32>>);
+
+impl FreeSlots {
+    /// One that has been free for long enough.
+    fn take(&self) -> Option<u32> {
+        let mut kept = self.0.borrow_mut();
+        if kept.len() > MIN_FREE { kept.pop_front() } else { None }
+    }
+}
+
+/// So many free slots go from one worker to another at a time.
+const BATCH: usize = 64;
+
+/// All slots, in rows of which each is as long as all before it together. They never move.
+#[derive(Debug)]
+struct Slots {
+    rows: [OnceLock<Box<[Slot]>>; ROWS],
+    len: AtomicUsize,
+}
+
+const FIRST_ROW: usize = 64;
+const ROWS: usize = 23;
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots { rows: [const { OnceLock::new() }; ROWS], len: AtomicUsize::new(0) }
+    }
+}
+
+impl Slots {
+    /// The row of a slot, and where in it.
+    #[inline(always)]
+    fn locate(index: usize) -> (usize, usize) {
+        let shifted = index + FIRST_ROW;
+        let row = shifted.ilog2() - FIRST_ROW.ilog2();
+        (row as usize, shifted - (FIRST_ROW << row))
+    }
+
+    #[inline(always)]
+    fn get(&self, index: usize) -> Option<&Slot> {
+        let (row, at) = Slots::locate(index);
+        self.rows.get(row)?.get()?.get(at)
+    }
+
+    /// One slot more; its number.
+    fn add(&self) -> u32 {
+        let index = self.len.fetch_add(1, Ordering::Relaxed);
+        let (row, _) = Slots::locate(index);
+        let count = FIRST_ROW << row;
+        self.rows[row].get_or_init(|| (0..count).map(|_| Slot::new()).collect());
+        index as u32
+    }
+
+    fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+}
+
 /// What is known about ended processes, and who waits for ends.
 #[derive(Debug, Default)]
 struct Ends {
@@ -200,9 +277,14 @@ struct Ends {
 /// See the module text.
 #[derive(Debug, Default)]
 pub struct ProcessTable {
-    slots: AppendVec<Slot>,
+    slots: Slots,
+    /// Free slots that no worker keeps for itself.
     free: Mutex<VecDeque<u32>>,
-    live: AtomicU32,
+    /// How many there are in `free`, for a look without the lock.
+    free_count: AtomicUsize,
+    live: Counter,
+    /// There is one thread that starts, wakes and ends processes.
+    pub(crate) alone: bool,
     ends: Mutex<Ends>,
     /// Names of processes.
     pub(crate) names: Names,
@@ -225,22 +307,55 @@ impl ProcessTable {
     }
 
     /// How many processes there are.
-    pub fn live(&self) -> u32 {
+    pub fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// A table; `alone`: one thread starts, wakes and ends processes.
+    pub(crate) fn new(alone: bool) -> ProcessTable {
+        ProcessTable { alone, ..ProcessTable::default() }
+    }
+
     /// A handle for a new process; `None` if there are `limit` already.
-    pub(crate) fn allocate(&self, limit: usize) -> Option<Pid> {
-        if self.live.fetch_add(1, Ordering::Relaxed) as usize >= limit {
-            self.live.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn allocate(&self, limit: usize, own: &FreeSlots) -> Option<Pid> {
+        if add(&self.live, 1, self.alone) as usize >= limit {
+            add(&self.live, 1u64.wrapping_neg(), self.alone);
+            return None;
+        }
+        let index = own.take().or_else(|| self.take_free(own)).unwrap_or_else(|| self.slots.add());
+        let generation = self.slots.get(index as usize)?.generation.load(Ordering::Relaxed);
+        Some(Pid { slot: index, generation })
+    }
+
+    /// Takes some of the free slots that others have given.
+    fn take_free(&self, own: &FreeSlots) -> Option<u32> {
+        if self.free_count.load(Ordering::Relaxed) <= MIN_FREE {
             return None;
         }
         let mut free = lock(&self.free);
-        let reused = if free.len() > MIN_FREE { free.pop_front() } else { None };
-        drop(free);
-        let index = reused.unwrap_or_else(|| self.slots.push(Slot::new()) as u32);
-        let generation = self.slots.get(index as usize)?.generation.load(Ordering::Relaxed);
-        Some(Pid { slot: index, generation })
+        let count = free.len().saturating_sub(MIN_FREE).min(BATCH);
+        let mut kept = own.0.borrow_mut();
+        kept.extend(free.drain(..count));
+        self.free_count.store(free.len(), Ordering::Relaxed);
+        // The newest here have been free for longer than the others.
+        kept.pop_back()
+    }
+
+    /// Gives all slots back that somebody kept.
+    pub(crate) fn give_all(&self, own: &FreeSlots) {
+        let mut free = lock(&self.free);
+        free.extend(own.0.borrow_mut().drain(..));
+        self.free_count.store(free.len(), Ordering::Relaxed);
+    }
+
+    fn give_free(&self, slot: u32, own: &FreeSlots) {
+        let mut kept = own.0.borrow_mut();
+        kept.push_back(slot);
+        if kept.len() > MIN_FREE + 2 * BATCH {
+            let mut free = lock(&self.free);
+            free.extend(kept.drain(..BATCH));
+            self.free_count.store(free.len(), Ordering::Relaxed);
+        }
     }
 
     /// Makes a new process reachable. The caller then queues it.
@@ -281,7 +396,7 @@ impl ProcessTable {
             Some(slot) if slot.outer.is_open(pid.generation) => {
                 slot.kill.store(true, Ordering::SeqCst);
                 total_order();
-                slot.wake()
+                slot.wake(self.alone)
             }
             _ => false,
         }
@@ -289,7 +404,12 @@ impl ProcessTable {
 
     /// Takes an ended process out of the table. Returns who waited for the end, and what was still in
     /// the outer list.
-    pub(crate) fn end(&self, pid: Pid, result: Option<Parcel>) -> Option<(Vec<Pid>, Chain)> {
+    pub(crate) fn end(
+        &self,
+        pid: Pid,
+        result: Option<Parcel>,
+        own: &FreeSlots,
+    ) -> Option<(Vec<Pid>, Chain)> {
         let slot = self.slot(pid)?;
         // The result is there before the end can be seen.
         if let Some(result) = result {
@@ -297,7 +417,7 @@ impl ProcessTable {
         }
         // SeqCst: pairs with `ended`, which sets the flag and then looks whether the mailbox is closed:
         // either it sees that, or this sees the flag.
-        let late = slot.outer.close(pid.generation);
+        let late = slot.outer.close(pid.generation, self.alone);
         let waiters = match slot.watched.load(Ordering::SeqCst) {
             true => {
                 self.names.forget(pid);
@@ -308,8 +428,8 @@ impl ProcessTable {
         slot.state.store(FREE, Ordering::Relaxed);
         // Generations have 20 bits, see `Pid`.
         slot.generation.store((pid.generation + 1) & 0xF_FFFF, Ordering::Release);
-        self.live.fetch_sub(1, Ordering::Relaxed);
-        lock(&self.free).push_back(pid.slot);
+        add(&self.live, 1u64.wrapping_neg(), self.alone);
+        self.give_free(pid.slot, own);
         Some((waiters, late))
     }
 

@@ -86,8 +86,7 @@ impl Worker {
         }
         process.rewind();
         self.forget_held(&process);
-        let watched =
-            system.program.has_select || system.program.linked_numbers.contains(&process.number);
+        let watched = system.program.has_select || system.program.is_linked(process.number);
         let normal = reason == ExitReason::Normal;
         let kept = (watched && normal && result != Value::UNDEFINED).then(|| Parcel::copy(result));
         if system.is_main(pid) {
@@ -96,15 +95,13 @@ impl Worker {
         }
         let tally = &self.tally;
         tally.reductions.set(tally.reductions.get() + process.reductions);
-        let collections = u64::from(process.heap.collections);
-        tally.collections.set(tally.collections.get() + collections);
-        let Some((waiters, late)) = system.table.end(pid, kept) else { return };
+        let Some((waiters, late)) = system.table.end(pid, kept, &self.slots) else { return };
         if self.senders_wait() {
             self.made_room(pid);
         }
         let bonds = process.bonds.take();
         self.tell_end(pid, bonds, late, &|| signal::reason_parcel(&reason, given.as_ref()));
-        drop(process);
+        self.recycle(process);
         for waiter in waiters {
             self.wake(waiter);
         }

@@ -17,6 +17,7 @@ use crate::sync::{AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 use crate::value::Pid;
 use std::collections::VecDeque;
 use std::sync::OnceLock;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// The run is over or is to be cut off.
@@ -27,6 +28,8 @@ pub(crate) const INJECTED: u32 = 2;
 pub(crate) const DEMAND: u32 = 4;
 /// Some worker has nothing to do and takes what is here.
 pub(crate) const IDLE: u32 = 8;
+/// Somebody wants to know what the processes are doing.
+pub(crate) const LOOK: u32 = 16;
 
 /// See the module text.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ struct Inner {
     /// The machine goes on without anything to run.
     open: bool,
     stopped: bool,
+    /// Who wants to know what the processes are doing.
+    looks: Vec<Sender<Vec<String>>>,
 }
 
 /// What a worker that had nothing to do should do.
@@ -99,6 +104,7 @@ impl Hub {
                 away: 0,
                 open,
                 stopped: false,
+                looks: Vec::new(),
             }),
             bell: Condvar::new(),
             attention: AtomicU32::new(0),
@@ -172,6 +178,9 @@ impl Hub {
         if inner.idle > 0 {
             flags |= IDLE;
         }
+        if !inner.looks.is_empty() {
+            flags |= LOOK;
+        }
         self.attention.store(flags, Ordering::Relaxed);
     }
 
@@ -215,6 +224,23 @@ impl Hub {
         if start {
             self.start();
         }
+    }
+
+    /// Asks the workers for a description of all processes.
+    pub(crate) fn ask_for_look(&self, answer: Sender<Vec<String>>) {
+        let mut inner = self.lock();
+        inner.looks.push(answer);
+        self.publish(&inner);
+        drop(inner);
+        self.bell.notify_all();
+    }
+
+    /// Who has asked for a description.
+    pub(crate) fn take_looks(&self) -> Vec<Sender<Vec<String>>> {
+        let mut inner = self.lock();
+        let asked = std::mem::take(&mut inner.looks);
+        self.publish(&inner);
+        asked
     }
 
     /// Takes a fair part of the processes here.
@@ -288,6 +314,9 @@ impl Hub {
             }
             if !inner.injected.is_empty() {
                 break Next::Run(part(&mut inner));
+            }
+            if !inner.looks.is_empty() {
+                break Next::Timers(Vec::new());
             }
             if !inner.cancelled[worker].is_empty() {
                 break Next::Timers(std::mem::take(&mut inner.cancelled[worker]));

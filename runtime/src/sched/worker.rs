@@ -25,7 +25,7 @@ use crate::ops::{Cont, call};
 use crate::process::mailbox::Pool;
 use crate::process::signal::{self, Bonds};
 use crate::process::stack::{NATIVE_FRAME, Stack};
-use crate::process::table::Slot;
+use crate::process::table::{FreeSlots, Slot};
 use crate::process::{Process, Safepoint, Wait};
 use crate::program::FuncId;
 use crate::slab::Slab;
@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) enum Unwound {
     Yield,
     Blocked,
-    Trap(Trap),
+    Trap(Box<Trap>),
     /// A call was pushed whose result the newest own record waits for.
     Call,
     /// This is the result that the newest own record waits for.
@@ -57,6 +57,8 @@ pub struct Worker {
     helpers: HelperTable,
     /// See [`crate::tier::Compiler::table`].
     pub(crate) table: *const AtomicU64,
+    /// Lowest address that compiled code may use on this worker's native stack.
+    pub(crate) stack_limit: usize,
     pub(crate) system: Arc<System>,
     codes: Arc<Slab<CodeBlock>>,
     /// Its number; `None` if it runs no slices.
@@ -85,14 +87,21 @@ pub struct Worker {
     /// Records of compiled code that unwinds, innermost first.
     pub(crate) records: RefCell<Stack>,
     pub(crate) unwound: RefCell<Option<Unwound>>,
+    /// How the process has ended whose slice is over.
+    ending: RefCell<Option<Ending>>,
     /// What becomes of the result of the call that was just pushed; the next record takes it.
     pub(crate) pending: Cell<Cont>,
     /// Arguments of calls of unknown functions, for compiled code.
     pub(crate) args: RefCell<Vec<Value>>,
     /// Memory of messages.
     pub(crate) pool: Pool,
-    /// Lowest address that compiled code may use on this worker's native stack.
-    stack_limit: usize,
+    /// Memory of processes that have ended, empty.
+    #[expect(clippy::vec_box, reason = "processes move between here and their slots")]
+    ended: RefCell<Vec<Box<Process>>>,
+    /// Free slots of the table.
+    pub(crate) slots: FreeSlots,
+    /// Is it the only thread that runs and wakes processes?
+    pub(crate) alone: bool,
 }
 
 /// What one worker has counted.
@@ -100,7 +109,7 @@ pub struct Worker {
 pub(crate) struct Tally {
     pub(crate) messages: Cell<u64>,
     pub(super) reductions: Cell<u64>,
-    pub(super) collections: Cell<u64>,
+    pub(crate) collections: Cell<u64>,
 }
 
 /// What a slice counts beside its reductions, when work stands for time.
@@ -112,6 +121,9 @@ const LOOK_AFTER: u64 = 8000;
 /// A worker that has had processes to spare for so much work shares them. Less would send processes that
 /// run for a moment only back and forth; the other worker waits so long in vain.
 const SHARE_AFTER: u64 = 8000;
+
+/// A worker keeps the memory of so many ended processes.
+const MAX_ENDED: usize = 1024;
 
 /// How often a worker without work looks again before it sleeps.
 const SPINS: u32 = 2000;
@@ -149,7 +161,8 @@ const HOT: u32 = 1000;
 enum SliceEnd {
     Preempted,
     Blocked,
-    Ended(Ending),
+    /// The process has ended; how is in [`Worker::ending`].
+    Ended,
     /// The process calls a function that blocks.
     Away,
 }
@@ -171,7 +184,7 @@ impl Worker {
         let here = 0u8;
         let stack_limit = (&raw const here as usize).saturating_sub(stack);
         let random = system.config.shuffle.map(|seed| RefCell::new(Random::new(seed)));
-        let functions = system.program.functions.len();
+        let (functions, alone) = (system.program.functions.len(), system.table.alone);
         let table = system.compiler.as_ref().map_or(&[][..], |compiler| compiler.table()).as_ptr();
         Worker {
             helpers: HELPERS,
@@ -193,9 +206,13 @@ impl Worker {
             tally: Tally::default(),
             records: RefCell::default(),
             unwound: RefCell::new(None),
+            ending: RefCell::new(None),
             pending: Cell::new(Cont::Store),
             args: RefCell::default(),
             pool: Pool::new(),
+            ended: RefCell::default(),
+            slots: FreeSlots::default(),
+            alone,
             stack_limit,
         }
     }
@@ -229,6 +246,25 @@ impl Worker {
             }
         }
         false
+    }
+
+    /// A new process, in memory of an ended one if there is any.
+    pub(crate) fn new_process(&self, pid: Pid, number: u64) -> Box<Process> {
+        let config = &self.system.config;
+        let Some(mut process) = self.ended.borrow_mut().pop() else {
+            return Box::new(Process::new(pid, number, config.max_heap, config.stress_collect));
+        };
+        (process.pid, process.number) = (pid, number);
+        process
+    }
+
+    /// Keeps the memory of a process that has ended.
+    pub(super) fn recycle(&self, mut process: Box<Process>) {
+        let mut ended = self.ended.borrow_mut();
+        if ended.len() < MAX_ENDED {
+            process.renew();
+            ended.push(process);
+        }
     }
 
     /// What a call costs.
@@ -314,6 +350,7 @@ impl Worker {
     }
 
     /// The process to run next.
+    #[inline]
     fn pick(&self) -> Option<Pid> {
         if self.system.priorities.load(Ordering::Relaxed) {
             let choice = self.choices.get().wrapping_add(1);
@@ -335,6 +372,7 @@ impl Worker {
         self.pick_normal()
     }
 
+    #[inline]
     fn pick_normal(&self) -> Option<Pid> {
         let mut queue = self.queue.borrow_mut();
         if let Some(random) = &self.random
@@ -351,6 +389,13 @@ impl Worker {
     fn attend(&self, attention: u32) -> bool {
         if attention & hub::STOP != 0 {
             return false;
+        }
+        if attention & hub::LOOK != 0 {
+            for asked in self.system.hub.take_looks() {
+                // Who asked may have given up.
+                let _ = asked.send(super::report::processes(&self.system));
+            }
+            return true;
         }
         // What is injected is for workers that have nothing to do, if there are any.
         if attention & (hub::INJECTED | hub::IDLE) == hub::INJECTED {
@@ -442,7 +487,7 @@ impl Worker {
 
     pub(crate) fn wake(&self, pid: Pid) {
         let Some(slot) = self.system.table.slot(pid) else { return };
-        if slot.wake() {
+        if slot.wake(self.alone) {
             self.enqueue(pid);
         }
     }
@@ -477,7 +522,6 @@ impl Worker {
         }
         system.slices[self.id.unwrap_or_default()].count();
         let budget = self.budget();
-        process.stack_limit = self.stack_limit;
         process.start_slice(budget);
         system.trace(|| format!("process {} runs", process.number));
         let end = self.run_slice(&mut process);
@@ -487,7 +531,10 @@ impl Worker {
         system.pass_time(used);
         process.stack.trim();
         match end {
-            SliceEnd::Ended(ending) => self.end_process(process, ending),
+            SliceEnd::Ended => {
+                let ending = self.ending.borrow_mut().take();
+                self.end_process(process, ending.unwrap_or(Ending::of(ExitReason::Normal)));
+            }
             SliceEnd::Away => {
                 process.worker = std::ptr::null();
                 system.blocking.run(&self.system, process);
@@ -518,7 +565,14 @@ impl Worker {
     /// Puts a process that waits into its slot. `timers`: its timer may have fired meanwhile, even if it is
     /// one of this worker.
     fn put_waiting(&self, slot: &Slot, mut process: Box<Process>, timers: bool) {
-        let (pid, table) = (process.pid, &self.system.table);
+        let pid = process.pid;
+        if process.wait == Wait::Message {
+            if slot.put_waiting(process, self.alone, || !slot.outer.is_empty()) {
+                self.enqueue(pid);
+            }
+            return;
+        }
+        let table = &self.system.table;
         if let Wait::Room { to, ticket: ticket @ 0 } = &mut process.wait {
             *ticket = table.take_ticket(*to, pid);
         }
@@ -544,7 +598,7 @@ impl Worker {
                 || foreign.is_some_and(|deadline| self.now() >= deadline)
                 || room.is_some_and(|(to, ticket, limit)| table.may_send(to, ticket, limit))
         };
-        if slot.put_waiting(process, ready) {
+        if slot.put_waiting(process, self.alone, ready) {
             self.enqueue(pid);
         }
     }
@@ -590,7 +644,7 @@ impl Worker {
         };
         loop {
             let Some(top) = process.stack.top() else {
-                return returns(process.result);
+                return self.ends(Ending::returned(process.result));
             };
             let leave = if top.function & NATIVE_FRAME != 0 {
                 match call::resume_native(process, self.may_block()) {
@@ -601,7 +655,7 @@ impl Worker {
                         Leave::Blocked
                     }
                     Ok(Resumed::Blocking) => return SliceEnd::Away,
-                    Err(trap) => Leave::Trapped(trap),
+                    Err(trap) => Leave::Trapped(trap.into()),
                 }
             } else if engine == Engine::Jit
                 || engine == Engine::Tiered && self.is_ready(top.function)
@@ -616,18 +670,24 @@ impl Worker {
             };
             match leave {
                 Leave::Other => {}
-                Leave::Returned(result) => return returns(result),
+                Leave::Returned(result) => return self.ends(Ending::returned(result)),
                 Leave::Yielded => return self.slice_end(process, SliceEnd::Preempted),
                 Leave::Blocked => return self.slice_end(process, SliceEnd::Blocked),
-                Leave::Trapped(trap) => return crashed(process, trap),
+                Leave::Trapped(trap) => return self.ends(Ending::crash(process, *trap)),
             }
         }
+    }
+
+    #[inline]
+    fn ends(&self, ending: Ending) -> SliceEnd {
+        *self.ending.borrow_mut() = Some(ending);
+        SliceEnd::Ended
     }
 
     fn slice_end(&self, process: &mut Process, end: SliceEnd) -> SliceEnd {
         match process.check_memory() {
             Ok(()) => end,
-            Err(trap) => crashed(process, trap),
+            Err(trap) => self.ends(Ending::crash(process, trap)),
         }
     }
 
@@ -665,7 +725,7 @@ impl Worker {
         match process.safepoint() {
             Ok(Safepoint::Continue) => Leave::Other,
             Ok(Safepoint::Yield) => Leave::Yielded,
-            Err(trap) => Leave::Trapped(trap),
+            Err(trap) => Leave::Trapped(trap.into()),
         }
     }
 
@@ -674,7 +734,7 @@ impl Worker {
         let entry = match self.resume_entry(function) {
             Ok(ResumeEntry::Code(entry)) => entry,
             Ok(ResumeEntry::Interpreted) => return self.interpret(process, false),
-            Err(trap) => return Leave::Trapped(trap),
+            Err(trap) => return Leave::Trapped(trap.into()),
         };
         let enter = self.system.compiler.as_ref().and_then(|compiler| compiler.enter());
         let Some(enter) = enter else { return self.interpret(process, false) };
@@ -690,7 +750,7 @@ impl Worker {
             return self.returned(process, result);
         }
         if let Err(trap) = self.flush_records(process) {
-            return Leave::Trapped(trap);
+            return Leave::Trapped(trap.into());
         }
         let unwound = self.unwound.borrow_mut().take();
         match unwound {
@@ -752,12 +812,4 @@ impl Worker {
         resume[function.0 as usize] = Some(entry);
         Ok(entry)
     }
-}
-
-fn crashed(process: &Process, trap: Trap) -> SliceEnd {
-    SliceEnd::Ended(Ending::crash(process, trap))
-}
-
-fn returns(result: Value) -> SliceEnd {
-    SliceEnd::Ended(Ending::returned(result))
 }
