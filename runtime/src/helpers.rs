@@ -281,6 +281,12 @@ mod body {
     }
 
     pub(super) fn arith(process: &mut Process, op: u64, a: u64, b: u64) -> u64 {
+        if op == arith_code(Arith::Add)
+            && let Some(text) = process.heap.append_in_place(value(a), value(b))
+        {
+            process.result = text;
+            return OK;
+        }
         let op = [Arith::Add, Arith::Sub, Arith::Mul, Arith::Div][op as usize & 3];
         let result = super::arith(process, op, value(a), value(b));
         finish_outcome(process, result)

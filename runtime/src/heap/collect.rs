@@ -20,7 +20,8 @@ pub(crate) fn object_size(object: *const u8) -> usize {
     let aux = head.aux as usize;
     let bytes = match head.tag & tag::MASK {
         tag::STRING => 8 + aux,
-        tag::SHARED | tag::COMPLEX | tag::ARRAY => 24,
+        tag::SHARED | tag::COMPLEX | tag::ARRAY | tag::BUFFERED => 24,
+        tag::BUFFER => offset::BUFFER_BYTES + aux,
         tag::ROPE => 32,
         tag::TUPLE | tag::SLOTS => 8 + 8 * aux,
         tag::DICT => dict::size(aux),
@@ -68,10 +69,11 @@ struct Fields {
 #[inline(always)]
 fn fields(tag: u32, aux: usize) -> Fields {
     let (row, count, single, storage) = match tag & tag::MASK {
-        tag::STRING | tag::SHARED | tag::COMPLEX | tag::DICT => (0, 0, 0, 0),
+        tag::STRING | tag::SHARED | tag::COMPLEX | tag::DICT | tag::BUFFER => (0, 0, 0, 0),
         tag::ROPE => (16, 2, 0, 0),
         tag::TUPLE | tag::SLOTS => (8, aux, 0, 0),
         tag::ARRAY => (0, 0, 0, offset::ARRAY_SLOTS),
+        tag::BUFFERED => (0, 0, 0, offset::BUFFERED_IN),
         // The captures follow `this`.
         tag::CLOSURE => (offset::CLOSURE_THIS, aux + 1, 0, 0),
         _ => (offset::OBJECT_SLOTS, aux, offset::OBJECT_PROTO, offset::OBJECT_OVERFLOW),
@@ -147,6 +149,11 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
                 self.forward(object, flat);
                 return Value::pointer(flat);
             }
+        }
+        if COPY && kind == tag::BUFFERED {
+            let flat = string::new_in_space(self.to, string::buffered(object));
+            self.forward(object, flat);
+            return Value::pointer(flat);
         }
         if kind == tag::SHARED {
             let text = read_word(object, 8) as *const SharedText;
@@ -335,8 +342,8 @@ impl Heap {
         to.sweep_large(&mut from);
         from.free_chunks();
         self.space = to;
-        let live = self.space.used();
-        self.set_threshold(live);
+        let texts = self.space.text_bytes();
+        self.set_threshold(texts);
         self.collect_wanted = false;
         #[cfg(debug_assertions)]
         self.verify(roots);

@@ -39,8 +39,12 @@ pub mod tag {
     pub const SLOTS: u32 = 8;
     /// Storage of a dictionary object, see `object/dict.rs`.
     pub const DICT: u32 = 9;
+    /// Text at the start of a BUFFER: length, address of the BUFFER.
+    pub const BUFFERED: u32 = 10;
+    /// Bytes of texts under construction: how many are written; `aux` is how many fit.
+    pub const BUFFER: u32 = 11;
     /// Object whose properties are in a dictionary: prototype, DICT.
-    pub const DICT_OBJECT: u32 = 10;
+    pub const DICT_OBJECT: u32 = 12;
     /// Tags from here on are shapes of ordinary objects.
     pub const FIRST_SHAPE: u32 = 16;
     /// Set on literals of the program: never moved, copied or freed by a process.
@@ -91,6 +95,14 @@ pub mod offset {
     pub const COMPLEX_IM: usize = 16;
     /// String: first byte.
     pub const STRING_BYTES: usize = 8;
+    /// Buffered text: length in bytes.
+    pub const BUFFERED_LEN: usize = 8;
+    /// Buffered text: address of its buffer.
+    pub const BUFFERED_IN: usize = 16;
+    /// Buffer: bytes written so far, or all ones: nothing may be appended any more.
+    pub const BUFFER_USED: usize = 8;
+    /// Buffer: first byte.
+    pub const BUFFER_BYTES: usize = 16;
 }
 
 /// An allocation would pass the process's memory limit.
@@ -100,8 +112,11 @@ pub struct OutOfMemory;
 /// Texts longer than this many bytes live in shared storage outside process heaps.
 pub const SHARED_TEXT_MIN: usize = 256;
 
-/// Concatenations longer than this many bytes are built as ropes.
+/// Concatenations longer than this many bytes are built in buffers or as ropes.
 pub const ROPE_MIN: usize = 128;
+
+/// A text longer than this is not copied to a buffer by the first append.
+pub const BUFFER_FIRST_MAX: usize = 4 << 10;
 
 /// A process heap: a [`Space`] and the policy of when to collect.
 ///
@@ -219,12 +234,18 @@ impl Heap {
         self.space.used() + outside > self.limit
     }
 
-    /// Sets when the next collection is due, after one that left `live` bytes.
-    fn set_threshold(&mut self, live: usize) {
+    /// Sets when the next collection is due, after one that left what is in use now, `texts` bytes of it
+    /// texts that a collection neither moves nor looks at.
+    fn set_threshold(&mut self, texts: usize) {
         // A copying collection costs what is alive: the more may be allocated in between, the less it
         // weighs. Large heaps give up some of that for memory.
-        let factor = if live < LARGE_HEAP { 3 } else { 2 };
-        self.threshold = units((live * factor).max(FIRST_THRESHOLD).min(self.limit.max(live)));
+        let live = self.space.used();
+        let work = live - texts;
+        let factor = if work < LARGE_HEAP { 3 } else { 2 };
+        // Chunks are as large as what is in use, up to a limit: there must be room for some.
+        let least = FIRST_THRESHOLD.max(4 * texts.min(space::MAX_CHUNK));
+        let threshold = (work * factor).max(least) + texts;
+        self.threshold = units(threshold.min(self.limit.max(live)));
     }
 }
 

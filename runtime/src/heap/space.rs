@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Objects of at least this many bytes get a block of their own and are never moved.
 const LARGE_MIN: usize = 32 << 10;
 const FIRST_CHUNK: usize = 512;
-const MAX_CHUNK: usize = 512 << 10;
+pub(super) const MAX_CHUNK: usize = 512 << 10;
 
 /// Head of a chunk; objects follow.
 #[repr(C)]
@@ -308,6 +308,29 @@ impl Space {
         }
         self.used += other.used;
         other.used = 0;
+    }
+
+    /// Bytes of shared texts and large buffers. Walks both lists.
+    pub(super) fn text_bytes(&self) -> usize {
+        let mut bytes = 0;
+        let mut object = self.shared as *const u8;
+        while !object.is_null() {
+            // SAFETY: a SHARED object owns a reference to its text.
+            bytes += unsafe { &*(read_word(object, 8) as *const SharedText) }.text.len();
+            object = read_word(object, 16) as *const u8;
+        }
+        let mut block = self.large;
+        while !block.is_null() {
+            // SAFETY: the list is owned; an object follows each head.
+            unsafe {
+                let head = *block.cast::<u8>().add(LARGE_HEAD).cast::<Header>();
+                if head.tag & tag::MASK == tag::BUFFER {
+                    bytes += (*block).size;
+                }
+                block = (*block).next;
+            }
+        }
+        bytes
     }
 
     /// Takes the large objects out of `from`: those marked stay alive here, unmarked, the others are freed.

@@ -49,7 +49,7 @@ impl Value {
         }
         if self.is_pointer() {
             return match self.heap_tag() {
-                tag::STRING | tag::SHARED | tag::ROPE => Kind::String,
+                tag::STRING | tag::SHARED | tag::ROPE | tag::BUFFERED => Kind::String,
                 tag::COMPLEX => Kind::Complex,
                 tag::TUPLE => Kind::Tuple,
                 tag::ARRAY => Kind::Array,

@@ -1,11 +1,17 @@
-//! Texts: inside a heap object, in shared storage, or as a rope that is flattened on first read.
+//! Texts: inside a heap object, in shared storage, in a buffer, or as a rope that is flattened on
+//! first read.
+//!
+//! A concatenation copies both texts to a *buffer* with room to spare; a further one to its result copies
+//! only what is appended, so building a text piece by piece takes time in proportion to its length. A buffer is
+//! only written behind its last byte, so all texts in it stay as they are.
 
 use crate::heap::space::{SharedText, new_shared};
 use crate::heap::{
-    Heap, OutOfMemory, ROPE_MIN, SHARED_TEXT_MIN, Space, header, offset, read_value, read_word,
-    tag, write_value, write_word,
+    BUFFER_FIRST_MAX, Heap, OutOfMemory, ROPE_MIN, SHARED_TEXT_MIN, Space, header, offset,
+    read_value, read_word, tag, write_value, write_word,
 };
 use crate::value::Value;
+use std::mem::MaybeUninit;
 
 /// The length in bytes, if `value` is a String.
 #[inline]
@@ -16,6 +22,7 @@ pub fn len(value: Value) -> Option<usize> {
         tag::STRING => Some(head.aux as usize),
         tag::SHARED => Some(shared(object).len()),
         tag::ROPE => Some(read_word(object, 8) as usize),
+        tag::BUFFERED => Some(read_word(object, offset::BUFFERED_LEN) as usize),
         _ => None,
     }
 }
@@ -36,6 +43,18 @@ fn shared<'a>(object: *const u8) -> &'a str {
     unsafe { &(*text).text }
 }
 
+/// The text of a BUFFERED object.
+pub(crate) fn buffered<'a>(object: *const u8) -> &'a str {
+    let len = read_word(object, offset::BUFFERED_LEN) as usize;
+    let buffer = read_word(object, offset::BUFFERED_IN) as *const u8;
+    // SAFETY: contract of live pointers; the first `len` bytes of the buffer are whole texts, written
+    // before the object was made and never again.
+    unsafe {
+        let bytes = std::slice::from_raw_parts(buffer.add(offset::BUFFER_BYTES), len);
+        std::str::from_utf8_unchecked(bytes)
+    }
+}
+
 /// The text of a String that is not an unflattened rope.
 ///
 /// The result lives as long as the object: until the next safepoint. Copy it out before that.
@@ -46,6 +65,7 @@ pub(crate) fn flat_text<'a>(value: Value) -> Option<&'a str> {
     match head.tag & tag::MASK {
         tag::STRING => Some(inline_text(object)),
         tag::SHARED => Some(shared(object)),
+        tag::BUFFERED => Some(buffered(object)),
         tag::ROPE if head.aux == 1 => flat_text(read_value(object, 16)),
         _ => None,
     }
@@ -82,6 +102,15 @@ pub(crate) fn write_text(object: *mut u8, text: &str) {
     // SAFETY: the object was just allocated with room for the text.
     unsafe {
         let to = object.add(offset::STRING_BYTES);
+        std::ptr::copy_nonoverlapping(text.as_ptr(), to, text.len());
+    }
+}
+
+/// Writes a text into a buffer that has room for it at `at`.
+fn write_bytes(buffer: *mut u8, at: usize, text: &str) {
+    // SAFETY: callers compare `at + text.len()` with the room of the buffer.
+    unsafe {
+        let to = buffer.add(offset::BUFFER_BYTES + at);
         std::ptr::copy_nonoverlapping(text.as_ptr(), to, text.len());
     }
 }
@@ -148,6 +177,9 @@ impl Heap {
         }
         let total = a_len + b_len;
         if total >= ROPE_MIN {
+            if let Some(text) = self.append(a, b, total)? {
+                return Ok(text);
+            }
             self.check_text(total)?;
             let object = self.alloc(tag::ROPE, 0, 32)?;
             write_word(object, 8, total as u64);
@@ -165,6 +197,89 @@ impl Heap {
             std::ptr::copy_nonoverlapping(b.as_ptr(), to.add(a.len()), b.len());
         }
         Ok(Value::pointer(object))
+    }
+
+    /// `a + b` if `a` is at the end of its buffer, there is room for `b`, and `b` is short: the common
+    /// case of building a text.
+    #[inline(always)]
+    pub(crate) fn append_in_place(&mut self, a: Value, b: Value) -> Option<Value> {
+        let (text, piece) = (a.as_pointer()?, b.as_pointer()?);
+        let (head, piece_head) = (header(text), header(piece));
+        if head.tag != tag::BUFFERED || piece_head.tag & tag::MASK != tag::STRING {
+            return None;
+        }
+        let (len, added) = (read_word(text, offset::BUFFERED_LEN), piece_head.aux as usize);
+        let buffer = read_word(text, offset::BUFFERED_IN) as *mut u8;
+        let total = len as usize + added;
+        // A whole word is written, whatever the length of the piece.
+        let room = header(buffer).aux as usize;
+        let fits = added <= 8 && len as usize + 8 <= room;
+        if len != read_word(buffer, offset::BUFFER_USED) || !fits || added == 0 {
+            return None;
+        }
+        let object = self.space.bump(tag::BUFFERED, 0, 24)?;
+        // SAFETY: every STRING has room for 8 bytes, and the buffer for 8 behind `len`.
+        unsafe {
+            let word = piece.add(offset::STRING_BYTES).cast::<MaybeUninit<u64>>().read();
+            let end = buffer.add(offset::BUFFER_BYTES + len as usize);
+            end.cast::<MaybeUninit<u64>>().write_unaligned(word);
+        }
+        write_word(buffer, offset::BUFFER_USED, total as u64);
+        write_word(object, offset::BUFFERED_LEN, total as u64);
+        write_word(object, offset::BUFFERED_IN, buffer as u64);
+        Some(Value::pointer(object))
+    }
+
+    /// `a + b` in a buffer, `total` bytes long; `None` if a rope is better.
+    #[inline]
+    fn append(&mut self, a: Value, b: Value, total: usize) -> Result<Option<Value>, OutOfMemory> {
+        let Some(piece) = flat_text(b) else { return Ok(None) };
+        let text = a.as_pointer().filter(|text| header(*text).tag & tag::MASK == tag::BUFFERED);
+        let Some(text) = text else {
+            return match flat_text(a) {
+                Some(start) if start.len() <= BUFFER_FIRST_MAX => {
+                    self.new_buffer(start, piece, total)
+                }
+                _ => Ok(None),
+            };
+        };
+        let buffer = read_word(text, offset::BUFFERED_IN) as *mut u8;
+        if read_word(text, offset::BUFFERED_LEN) != read_word(buffer, offset::BUFFER_USED) {
+            // Something else was appended to this text before.
+            return Ok(None);
+        }
+        if total > header(buffer).aux as usize {
+            let larger = self.new_buffer(buffered(text), piece, total);
+            // Only one text moves on to a larger buffer, so that the copying is paid for.
+            write_word(buffer, offset::BUFFER_USED, u64::MAX);
+            return larger;
+        }
+        let result = self.new_buffered(buffer, total)?;
+        write_bytes(buffer, total - piece.len(), piece);
+        write_word(buffer, offset::BUFFER_USED, total as u64);
+        Ok(Some(result))
+    }
+
+    /// `a + b`, `total` bytes long, in a new buffer with room for as much again if that fits into
+    /// memory; `None` if it is too long for a buffer.
+    #[cold]
+    fn new_buffer(&mut self, a: &str, b: &str, total: usize) -> Result<Option<Value>, OutOfMemory> {
+        let room = if self.check_text(2 * total).is_ok() { 2 * total } else { total };
+        let Ok(aux) = u32::try_from(room) else { return Ok(None) };
+        self.check_text(room)?;
+        let buffer = self.alloc(tag::BUFFER, aux, offset::BUFFER_BYTES + room)?;
+        write_word(buffer, offset::BUFFER_USED, total as u64);
+        write_bytes(buffer, 0, a);
+        write_bytes(buffer, a.len(), b);
+        self.new_buffered(buffer, total).map(Some)
+    }
+
+    #[inline]
+    fn new_buffered(&mut self, buffer: *mut u8, len: usize) -> Result<Value, OutOfMemory> {
+        let text = self.alloc(tag::BUFFERED, 0, 24)?;
+        write_word(text, offset::BUFFERED_LEN, len as u64);
+        write_word(text, offset::BUFFERED_IN, buffer as u64);
+        Ok(Value::pointer(text))
     }
 
     /// `text` repeated.

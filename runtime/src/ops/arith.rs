@@ -35,12 +35,18 @@ pub fn arith(process: &mut Process, op: Arith, a: Value, b: Value) -> Result<Out
     if let (Some(a), Some(b)) = (a.as_number(), b.as_number()) {
         return Ok(Outcome::Value(numbers(op, a, b)));
     }
+    if op == Arith::Add && string::len(a).is_some() && string::len(b).is_some() {
+        let heap = &mut process.heap;
+        let text = heap.concat(a, b);
+        return text
+            .map(Outcome::Value)
+            .map_err(|OutOfMemory| Trap::OutOfMemory { limit: heap.limit });
+    }
     if let Some(call) = magic(process.system(), a, op.magic_name(), &[b], Cont::Store) {
         return Ok(call);
     }
     let heap = &mut process.heap;
     let result = match (string::len(a), string::len(b)) {
-        (Some(_), Some(_)) if op == Arith::Add => heap.concat(a, b),
         (Some(_), None) if op == Arith::Mul && b.is_number() => heap.repeat(a, b.number_bits()),
         (None, Some(_)) if op == Arith::Mul && a.is_number() => heap.repeat(b, a.number_bits()),
         (None, None) => complex(heap, op, a, b),
