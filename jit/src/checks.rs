@@ -85,6 +85,7 @@ pub fn reduce(function: &mut Function) {
     if function.insts.iter().any(|inst| inst.exit.is_some() && inst.op != Op::LoopHead) {
         hoist(function);
         remove_repeated(function);
+        crate::slots::keep(function);
         share_numbers(function);
     }
 }
@@ -137,8 +138,9 @@ fn hoist(function: &mut Function) {
 }
 
 /// What the instructions of a loop change.
-struct Changes {
-    clobbered: bool,
+pub struct Changes {
+    /// May anything be changed?
+    pub clobbered: bool,
     /// Elements are added or removed.
     lengths: bool,
     slots: FxHashSet<(ShapeId, u32)>,
@@ -146,7 +148,8 @@ struct Changes {
 }
 
 impl Changes {
-    fn of(function: &Function, blocks: &[BlockId]) -> Changes {
+    /// What the instructions of these blocks change.
+    pub fn of(function: &Function, blocks: &[BlockId]) -> Changes {
         let mut changes = Changes {
             clobbered: false,
             lengths: false,

@@ -27,6 +27,7 @@ pub mod origins;
 pub mod package;
 pub mod points;
 pub mod simplify;
+pub mod slots;
 pub mod speculate;
 
 #[cfg(test)]
