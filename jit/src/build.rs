@@ -498,7 +498,7 @@ impl Builder<'_> {
             Some(reg) != dst.map(|dst| dst.reg) && Some(u32::from(reg)) != also
         });
         let func = self.function.func;
-        self.function.add_state(State { func, pc, dst, regs, parent: None })
+        self.function.add_state(State { func, pc, dst, regs, parent: None, owed: None })
     }
 
     fn push(&mut self, op: Op, pc: u32) -> InstId {

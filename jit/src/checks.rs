@@ -175,7 +175,7 @@ impl Changes {
 }
 
 /// Parameters of a loop's header that every turn passes on as they are.
-fn unchanged(function: &Function, loops: &Loops, index: u32) -> Vec<usize> {
+pub fn unchanged(function: &Function, loops: &Loops, index: u32) -> Vec<usize> {
     let data = &loops.loops[index as usize];
     let params = &function.block(data.header).params;
     let mut unchanged = vec![true; params.len()];

@@ -105,10 +105,19 @@ impl Function {
                 .map(|&(reg, value)| format!("r{reg}: {}", self.operand(value)))
                 .collect();
             let _ = write!(text, " {{{}}}", regs.join(", "));
+            if let Some(owed) = &state.owed {
+                let _ = write!(text, " owes {} + {}", self.turns_text(&owed.turns), owed.also);
+            }
             next = state.parent;
             arrow = " in";
         }
         text
+    }
+
+    fn turns_text(&self, it: &ChargeTurns) -> String {
+        let sign = if it.down { "-" } else { "+" };
+        let [from, to, step] = [it.from, it.to, it.step].map(|value| self.operand(value));
+        format!("{} for each {sign} {step} from {from} to {to}", it.cost)
     }
 
     fn operation(&self, op: &Op) -> String {
@@ -145,6 +154,14 @@ impl Function {
             Op::AddIndex { a, b, down } => {
                 format!("{} {} {}", if *down { "down" } else { "up" }, v(a), v(b))
             }
+            Op::LoopLimit(it) => {
+                let sign = if it.down { "-" } else { "+" };
+                let which = if it.next { "next" } else { "this" };
+                let (from, step, bound) = (v(&it.from), v(&it.step), v(&it.bound));
+                let to = if it.inclusive { "up to" } else { "before" };
+                format!("limit {from} {sign} {step} {to} {bound} ({which}) {} a turn", it.cost)
+            }
+            Op::ChargeTurns(it) => format!("charge {}", self.turns_text(it)),
             Op::AsNumber { a } => format!("as number {}", v(a)),
             Op::Divide { a, b } => format!("divide {} {}", v(a), v(b)),
             Op::Sqrt { a } => format!("sqrt {}", v(a)),
@@ -194,7 +211,7 @@ impl Function {
                 let at = v(whole.as_ref().unwrap_or(index));
                 format!("load {}[{at}]{}", v(object), if *number { " number" } else { "" })
             }
-            Op::StoreElement { object, index, whole, value } => {
+            Op::StoreElement { object, index, whole, value, .. } => {
                 let at = v(whole.as_ref().unwrap_or(index));
                 format!("store {}[{at}] = {}", v(object), v(value))
             }

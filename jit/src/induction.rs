@@ -31,12 +31,15 @@ pub fn run(function: &mut Function) {
 }
 
 /// A header's parameter to which every turn adds the same.
-struct Counter {
-    param: ValueId,
-    next: ValueId,
-    step: ValueId,
+pub struct Counter {
+    /// The parameter, a Number.
+    pub param: ValueId,
+    /// The sum that every turn passes on.
+    pub next: ValueId,
+    /// What is added: a Number that does not change in the loop.
+    pub step: ValueId,
     /// Is the step subtracted?
-    down: bool,
+    pub down: bool,
 }
 
 fn count_in(function: &mut Function, loops: &Loops, index: u32) {
@@ -55,7 +58,7 @@ fn count_in(function: &mut Function, loops: &Loops, index: u32) {
         }
     }
     let counters: Vec<Counter> = (0..function.block(header).params.len())
-        .filter_map(|at| counter(function, loops, index, at))
+        .filter_map(|at| counter(function, loops, index, at, |it| loops.is_invariant(index, it)))
         .filter(|it| used.contains_key(&it.param) || used.contains_key(&it.next))
         .collect();
     if counters.is_empty() {
@@ -115,8 +118,14 @@ fn count_in(function: &mut Function, loops: &Loops, index: u32) {
     }
 }
 
-/// The counter that the parameter in this place is, if so.
-fn counter(function: &Function, loops: &Loops, index: u32, at: usize) -> Option<Counter> {
+/// The counter that the parameter in this place is, if so. `stays` tells what does not change in the loop.
+pub fn counter(
+    function: &Function,
+    loops: &Loops,
+    index: u32,
+    at: usize,
+    stays: impl Fn(ValueId) -> bool,
+) -> Option<Counter> {
     let data = &loops.loops[index as usize];
     let param = function.block(data.header).params[at];
     if function.kinds(param) != Kinds::NUMBER {
@@ -143,7 +152,7 @@ fn counter(function: &Function, loops: &Loops, index: u32, at: usize) -> Option<
         ArithOp::Sub if a == param => (b, true),
         _ => return None,
     };
-    let stays = loops.is_invariant(index, step) && number(step) && step != param;
+    let stays = stays(step) && number(step) && step != param;
     // The sum must be made in this loop, and in every turn.
     let order = cfg::reverse_postorder(function);
     let dominators = cfg::Dominators::new(function, &order);

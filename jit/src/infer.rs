@@ -532,6 +532,7 @@ impl Solver<'_> {
                 Fact::of(if *number { Kinds::NUMBER } else { held })
             }
             Op::WholeNumber { .. } | Op::AddIndex { .. } => Fact::of(Kinds::INDEX),
+            Op::LoopLimit(_) => Fact::of(Kinds::NUMBER),
             // What never comes to be is not made to come by being checked.
             Op::AsNumber { a } if kinds(a).is_none() => Fact::NEVER,
             Op::AsNumber { .. }
@@ -546,6 +547,7 @@ impl Solver<'_> {
             Op::SetProp { .. }
             | Op::Send { .. }
             | Op::Yield { .. }
+            | Op::ChargeTurns(_)
             | Op::Safepoint { .. }
             | Op::Charge { .. }
             | Op::Trace

@@ -198,6 +198,60 @@ pub struct State {
     pub regs: Vec<(u16, ValueId)>,
     /// State of the caller, if this is the state of an inlined body; its `dst` takes the result.
     pub parent: Option<StateId>,
+    /// What must be charged before the function is left.
+    pub owed: Option<Owed>,
+}
+
+/// Turns of a loop that were made and not charged: `(to - from) / step` times `cost`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChargeTurns {
+    /// What counts the turns, before the first one; whole.
+    pub from: ValueId,
+    /// What counts the turns, now.
+    pub to: ValueId,
+    /// What each turn adds.
+    pub step: ValueId,
+    /// Or subtracts.
+    pub down: bool,
+    /// Reductions of a turn.
+    pub cost: u32,
+}
+
+impl ChargeTurns {
+    /// The values, to be replaced.
+    pub fn operands_mut(&mut self) -> [&mut ValueId; 3] {
+        [&mut self.from, &mut self.to, &mut self.step]
+    }
+}
+
+/// What must be charged before a function is left in a loop whose turns are charged later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// The turns before this one.
+    pub turns: ChargeTurns,
+    /// Reductions of this turn so far.
+    pub also: u32,
+}
+
+/// How far the variable of a loop may go while less is charged than is left: a Number that it must stay below, or
+/// above if the loop counts down. Counting from `from` to there, the loop's own test holds too. If the turns
+/// cannot be counted (`from` or `step` is not whole, or too large), the limit keeps it from the first turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopLimit {
+    /// The variable, before the first turn.
+    pub from: ValueId,
+    /// What the loop compares it with.
+    pub bound: ValueId,
+    /// What each turn adds.
+    pub step: ValueId,
+    /// Or subtracts.
+    pub down: bool,
+    /// May it be equal to the bound?
+    pub inclusive: bool,
+    /// Is the variable compared after the turn's step?
+    pub next: bool,
+    /// Reductions of a turn.
+    pub cost: u32,
 }
 
 /// Register that takes a result later.
@@ -264,6 +318,19 @@ pub enum CompareOp {
     LessEqual,
     Greater,
     GreaterEqual,
+}
+
+impl CompareOp {
+    /// The comparison with its operands exchanged.
+    pub fn mirrored(self) -> CompareOp {
+        match self {
+            CompareOp::Equal | CompareOp::NotEqual => self,
+            CompareOp::Less => CompareOp::Greater,
+            CompareOp::LessEqual => CompareOp::GreaterEqual,
+            CompareOp::Greater => CompareOp::Less,
+            CompareOp::GreaterEqual => CompareOp::LessEqual,
+        }
+    }
 }
 
 /// Constants that depend on the process or the system.
@@ -508,6 +575,10 @@ pub enum Op {
         /// Reductions.
         cost: u32,
     },
+    /// How many turns of a loop are paid for.
+    LoopLimit(LoopLimit),
+    /// Charges for turns of a loop, without a check.
+    ChargeTurns(ChargeTurns),
     /// Reports the bytecode instruction in the debug trace.
     Trace,
     /// The header of a natural loop: its `exit` is the state at its start. Does nothing.
@@ -622,6 +693,8 @@ pub enum Op {
         whole: Option<ValueId>,
         /// New value.
         value: ValueId,
+        /// What is charged for the time that adding an element may fail.
+        owed: Option<Owed>,
     },
 }
 
@@ -730,6 +803,8 @@ impl Op {
             CheckClosure { function, .. }
             | LoadCapture { function, .. }
             | LoadBound { function } => visit(*function),
+            LoopLimit(limit) => [limit.from, limit.bound, limit.step].into_iter().for_each(visit),
+            ChargeTurns(turns) => [turns.from, turns.to, turns.step].into_iter().for_each(visit),
             StoreSlot { object, value, .. } => {
                 visit(*object);
                 visit(*value);
@@ -739,11 +814,14 @@ impl Op {
                 visit(*index);
                 whole.iter().for_each(|&whole| visit(whole));
             }
-            StoreElement { object, index, whole, value } => {
+            StoreElement { object, index, whole, value, owed } => {
                 visit(*object);
                 visit(*index);
                 whole.iter().for_each(|&whole| visit(whole));
                 visit(*value);
+                if let Some(Owed { turns, .. }) = owed {
+                    [turns.from, turns.to, turns.step].into_iter().for_each(visit);
+                }
             }
             GetProp { object, key, this } => {
                 visit(*object);
@@ -822,6 +900,10 @@ impl Op {
             CheckClosure { function, .. }
             | LoadCapture { function, .. }
             | LoadBound { function } => each(function),
+            LoopLimit(limit) => {
+                [&mut limit.from, &mut limit.bound, &mut limit.step].into_iter().for_each(each);
+            }
+            ChargeTurns(turns) => turns.operands_mut().into_iter().for_each(each),
             StoreSlot { object, value, .. } => {
                 each(object);
                 each(value);
@@ -831,11 +913,14 @@ impl Op {
                 each(index);
                 whole.iter_mut().for_each(each);
             }
-            StoreElement { object, index, whole, value } => {
+            StoreElement { object, index, whole, value, owed } => {
                 each(object);
                 each(index);
                 whole.iter_mut().for_each(&mut each);
                 each(value);
+                if let Some(owed) = owed {
+                    owed.turns.operands_mut().into_iter().for_each(each);
+                }
             }
             GetProp { object, key, this } => {
                 each(object);
@@ -1087,6 +1172,9 @@ impl Function {
         while let Some(state) = next {
             let state = self.state(state);
             state.regs.iter().for_each(|&(_, value)| visit(value));
+            if let Some(Owed { turns, .. }) = state.owed {
+                [turns.from, turns.to, turns.step].into_iter().for_each(&mut visit);
+            }
             next = state.parent;
         }
     }

@@ -388,6 +388,10 @@ pub fn may_have_properties(object: Kinds) -> bool {
     object.intersects(Kinds::OBJECT | Kinds::ATOM)
 }
 
+/// Kinds whose values are equal exactly if their bits are.
+pub const BY_BITS: Kinds =
+    Kinds::ATOM.union(Kinds::BOOLEAN).union(Kinds::UNIT).union(Kinds::UNDEFINED);
+
 /// The result of a comparison, if the kinds alone decide it.
 pub fn compare(op: CompareOp, a: Kinds, b: Kinds, magic: Magic) -> Option<bool> {
     if compare_may_call(op, a, b, magic) || a.is_none() || b.is_none() {

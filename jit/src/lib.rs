@@ -29,6 +29,7 @@ pub mod points;
 pub mod simplify;
 pub mod slots;
 pub mod speculate;
+pub mod strip;
 
 #[cfg(test)]
 mod evaluate;

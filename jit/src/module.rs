@@ -20,6 +20,7 @@ use crate::package::{self, PackageFacts, Root, WithReturns};
 use crate::points::Mode;
 use crate::simplify;
 use crate::speculate::{self, Oracle};
+use crate::strip;
 use cranelift_codegen::Context;
 use cranelift_codegen::ir::{FuncRef, Function, Signature, UserFuncName};
 use cranelift_codegen::isa::TargetIsa;
@@ -463,6 +464,7 @@ impl ProgramCompiler {
             checks::reduce(&mut function);
             inline::refine(&mut function, &facts, passed);
             induction::run(&mut function);
+            strip::run(&mut function);
             checks::finish(&mut function);
             simplify::clean(&mut function);
         }

@@ -62,6 +62,9 @@ fn rename(function: &mut Function, aliases: &mut Aliases, envs: &mut [Env]) {
     }
     for state in &mut function.states {
         state.regs.iter_mut().for_each(|(_, value)| *value = aliases.find(*value));
+        if let Some(owed) = &mut state.owed {
+            owed.turns.operands_mut().into_iter().for_each(|value| *value = aliases.find(*value));
+        }
     }
     for env in envs {
         env.regs.iter_mut().for_each(|(_, value)| *value = aliases.find(*value));

@@ -491,7 +491,7 @@ fn access(
                     let row = row(function, oracle, object, place);
                     let Some(row @ Row::Array) = row else { return Vec::new() };
                     let inst = &mut function.insts[id.index()];
-                    inst.op = Op::StoreElement { object, index, whole: None, value };
+                    inst.op = Op::StoreElement { object, index, whole: None, value, owed: None };
                     inst.exit = None;
                     check(function, Op::CheckRow { object, row })
                 }

@@ -36,6 +36,7 @@ impl Lower<'_, '_> {
     pub(super) fn write_exits(&mut self) {
         while let Some((block, id, state)) = self.open_exits.pop() {
             self.b.switch_to_block(block);
+            self.charge_owed(state);
             let function = self.word(u64::from(self.f.func.0));
             self.call_cold(Helper::exit, &[function]);
             self.unwind_to(id, state);
@@ -274,14 +275,8 @@ impl Lower<'_, '_> {
         self.give(id, value);
     }
 
-    pub(super) fn store_element(
-        &mut self,
-        id: InstId,
-        object: ValueId,
-        index: ValueId,
-        whole: Option<ValueId>,
-        value: ValueId,
-    ) {
+    pub(super) fn store_element(&mut self, id: InstId, op: &Op) {
+        let Op::StoreElement { object, index, whole, value, owed } = *op else { return };
         let slow = self.b.create_block();
         self.b.set_cold_block(slow);
         let join = self.b.create_block();
@@ -294,8 +289,13 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(slow);
         let undefined = self.word(bits::UNDEFINED);
         let args = [self.bits(object), self.bits(index), self.bits(value), undefined];
+        // It may fail, and then everything must have been charged.
+        let charged = owed.map(|owed| self.charge_turns(&owed.turns, owed.also));
         self.call_cold(Helper::set_prop, &args);
         self.check_cold_status(id);
+        if let Some(charged) = charged {
+            self.give_back(charged);
+        }
         self.b.ins().jump(join, &[]);
         self.b.switch_to_block(join);
     }

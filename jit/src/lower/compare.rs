@@ -2,7 +2,7 @@
 
 use super::Lower;
 use crate::ir::{CompareOp, InstId, ValueId};
-use crate::kinds::{Kinds, Repr};
+use crate::kinds::{BY_BITS, Kinds, Repr};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
 use ion_runtime::helpers::{Helper, compare_code};
@@ -30,9 +30,6 @@ fn float_condition(op: CompareOp) -> FloatCC {
         CompareOp::GreaterEqual => FloatCC::GreaterThanOrEqual,
     }
 }
-
-/// Kinds whose values are equal exactly if their bits are.
-const BY_BITS: Kinds = Kinds::ATOM.union(Kinds::BOOLEAN).union(Kinds::UNIT).union(Kinds::UNDEFINED);
 
 impl Lower<'_, '_> {
     pub(super) fn compare(&mut self, id: InstId, op: CompareOp, a: ValueId, b: ValueId) {

@@ -16,6 +16,7 @@ mod compare;
 mod control;
 mod pattern;
 mod property;
+mod strip;
 mod stubs;
 
 pub use stubs::{lower_cold_stub, lower_enter, lower_list_entry, lower_missing};
@@ -271,6 +272,10 @@ impl<'a> Lower<'a, '_> {
                 };
                 self.give(id, sum);
             }
+            Op::LoopLimit(it) => self.loop_limit(id, it),
+            Op::ChargeTurns(it) => {
+                self.charge_turns(it, 0);
+            }
             Op::AsNumber { a } => self.as_number(id, *a),
             Op::Divide { a, b } => self.divide(id, *a, *b),
             Op::Sqrt { a } => self.sqrt(id, *a),
@@ -316,9 +321,7 @@ impl<'a> Lower<'a, '_> {
             Op::CheckRow { object, row } => self.check_row(id, *object, *row),
             Op::RowLength { object, row } => self.row_length(id, *object, *row),
             op @ Op::LoadElement { .. } => self.load_element(id, op),
-            Op::StoreElement { object, index, whole, value } => {
-                self.store_element(id, *object, *index, *whole, *value);
-            }
+            Op::StoreElement { .. } => self.store_element(id, &inst.op),
         }
     }
 

@@ -207,6 +207,22 @@ impl Heap {
         Ok(object)
     }
 
+    /// Makes a large object longer, see [`Space::grow_large`].
+    pub(crate) fn grow_large(
+        &mut self,
+        object: *mut u8,
+        bytes: usize,
+    ) -> Result<Option<*mut u8>, OutOfMemory> {
+        if bytes > self.limit || self.space.used() + bytes > self.limit.saturating_mul(2) {
+            return Err(OutOfMemory);
+        }
+        let grown = self.space.grow_large(object, bytes);
+        if grown.is_some() {
+            self.check_threshold();
+        }
+        Ok(grown)
+    }
+
     /// Takes over the objects of a message.
     pub(crate) fn take_over(&mut self, space: Space) {
         self.space.adopt(space);

@@ -7,12 +7,14 @@
 //! Invariant: `start..top` of every chunk is a gapless row of objects.
 
 use super::{Header, read_word, tag, write_word};
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Objects of at least this many bytes get a block of their own and are never moved.
 const LARGE_MIN: usize = 32 << 10;
+/// How many of the latest large objects are looked through for one that grows.
+const LATEST: usize = 8;
 const FIRST_CHUNK: usize = 512;
 pub(super) const MAX_CHUNK: usize = 512 << 10;
 
@@ -224,6 +226,40 @@ impl Space {
         self.large = block.cast::<Large>();
         self.used += size;
         object
+    }
+
+    /// Makes a large object longer, which moves it; `None` if it is not large, or not one of the latest
+    /// ones. The caller owns the only reference to it, and gives it a new length.
+    pub(super) fn grow_large(&mut self, object: *mut u8, bytes: usize) -> Option<*mut u8> {
+        if super::header(object).tag & tag::LARGE == 0 {
+            return None;
+        }
+        let mut link: *mut *mut Large = &mut self.large;
+        for _ in 0..LATEST {
+            // SAFETY: `link` is the head of the list or a link in it; the list is owned.
+            let block = unsafe { *link };
+            if block.is_null() {
+                return None;
+            }
+            if block.cast::<u8>().wrapping_add(LARGE_HEAD) != object {
+                // SAFETY: as above.
+                link = unsafe { &raw mut (*block).next };
+                continue;
+            }
+            // SAFETY: the block was allocated with this size, and nothing else refers to it.
+            unsafe {
+                let (old, size) = ((*block).size, ((bytes + 7) & !7) + LARGE_HEAD);
+                let moved = realloc(block.cast(), layout(old), size).cast::<Large>();
+                if moved.is_null() {
+                    handle_alloc_error(layout(size));
+                }
+                (*moved).size = size;
+                *link = moved;
+                self.used = self.used - old + size;
+                return Some(moved.cast::<u8>().add(LARGE_HEAD));
+            }
+        }
+        None
     }
 
     /// Writes down where the chunk being filled ends.

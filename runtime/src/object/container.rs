@@ -89,6 +89,38 @@ impl Heap {
         Ok(Value::pointer(object))
     }
 
+    /// Larger storage with the elements of an Array that is full, Undefined behind them. Its own one, if
+    /// any, must not be used any more.
+    fn grow_slots(
+        &mut self,
+        array: Value,
+        storage: *mut u8,
+        capacity: usize,
+    ) -> Result<*mut u8, OutOfMemory> {
+        let aux = u32::try_from(capacity).map_err(|_| OutOfMemory)?;
+        let len = self::array(array).map_or(0, <[Value]>::len);
+        let grown = match storage.is_null() {
+            true => None,
+            false => self.grow_large(storage, offset::SLOTS_ELEMENTS + 8 * capacity)?,
+        };
+        let larger = match grown {
+            Some(grown) => {
+                let tag = u64::from(header(grown).tag);
+                write_word(grown, 0, tag | u64::from(aux) << 32);
+                grown
+            }
+            None => {
+                let larger = self.new_slots(capacity)?;
+                fill(larger, offset::SLOTS_ELEMENTS, self::array(array).unwrap_or(&[]));
+                larger
+            }
+        };
+        for at in len..capacity {
+            write_value(larger, offset::SLOTS_ELEMENTS + 8 * at, Value::UNDEFINED);
+        }
+        Ok(larger)
+    }
+
     /// Sets an element of an Array; an index one past the end appends. False if out of range.
     pub(crate) fn array_set(
         &mut self,
@@ -105,13 +137,7 @@ impl Heap {
         let capacity = if storage.is_null() { 0 } else { header(storage).aux as usize };
         if index == len {
             if len == capacity {
-                let larger = self.new_slots((capacity * 2).max(4))?;
-                let old = self::array(array).unwrap_or(&[]);
-                fill(larger, offset::SLOTS_ELEMENTS, old);
-                for i in len..(capacity * 2).max(4) {
-                    write_value(larger, offset::SLOTS_ELEMENTS + 8 * i, Value::UNDEFINED);
-                }
-                storage = larger;
+                storage = self.grow_slots(array, storage, (capacity * 2).max(4))?;
                 write_word(object, offset::ARRAY_SLOTS, storage as u64);
             }
             write_word(object, offset::ARRAY_LEN, len as u64 + 1);
