@@ -65,6 +65,12 @@ pub fn inline<'a>(
                 continue;
             }
             let Some(callee) = body(*func) else { continue };
+            // Next to a loop a call costs nothing, and a second copy of the loop costs time to compile;
+            // unless it calls a function that it is given.
+            let gets_function = |&arg: &ValueId| function.kinds(arg).intersects(Kinds::FUNCTION);
+            if has_loop(callee) && !args.iter().any(gets_function) {
+                continue;
+            }
             let size = size(callee);
             if size > limits.body || size > limits.growth || !accepts(function, callee, *this, args)
             {
@@ -91,6 +97,15 @@ pub fn refine(function: &mut Function, facts: &dyn Facts, passed: Passed<'_>) {
 pub fn size(function: &Function) -> usize {
     let order = cfg::reverse_postorder(function);
     order.iter().map(|&block| function.block(block).insts.len()).sum()
+}
+
+fn has_loop(function: &Function) -> bool {
+    let is_edge = |inst: &InstId| {
+        matches!(function.inst(*inst).op, Op::Safepoint { at: SafepointAt::Loop, .. })
+    };
+    cfg::reverse_postorder(function)
+        .iter()
+        .any(|&block| function.block(block).insts.iter().any(is_edge))
 }
 
 /// How many of the frames from `frame` outwards are of `func`.
