@@ -5,6 +5,7 @@ use crate::ir::{CompareOp, InstId, ValueId};
 use crate::kinds::{BY_BITS, Kinds, Repr};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
+use ion_runtime::heap::tag;
 use ion_runtime::helpers::{Helper, compare_code};
 use ion_runtime::ops::compare::Compare;
 use ion_runtime::value::bits;
@@ -125,13 +126,21 @@ impl Lower<'_, '_> {
         if singletons.contains(kinds) {
             return self.b.ins().icmp_imm_s(IntCC::Equal, word, bits::TRUE as i64);
         }
+        // True, and false, Unit and Undefined above and below it, are the largest words.
+        let first = self.word(bits::FALSE);
+        let is_true = self.b.ins().icmp_imm_s(IntCC::Equal, word, bits::TRUE as i64);
+        // Of the rest only Numbers and texts may be false.
+        if !kinds.intersects(Kinds::NUMBER | Kinds::STRING | Kinds::ATOM) {
+            let other = self.b.ins().icmp(IntCC::UnsignedLessThan, word, first);
+            return match kinds.intersects(Kinds::BOOLEAN) {
+                true => self.b.ins().bor(other, is_true),
+                false => other,
+            };
+        }
         let join = self.b.create_block();
         let joined = self.b.append_block_param(join, types::I8);
         let other = self.b.create_block();
-        // True, and false, Unit and Undefined above and below it, are the largest words.
-        let first = self.word(bits::FALSE);
         let single = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, word, first);
-        let is_true = self.b.ins().icmp_imm_s(IntCC::Equal, word, bits::TRUE as i64);
         self.b.ins().brif(single, join, &[BlockArg::Value(is_true)], other, &[]);
         self.b.switch_to_block(other);
         if kinds.intersects(Kinds::NUMBER) {
@@ -145,6 +154,22 @@ impl Lower<'_, '_> {
             let zero = self.b.ins().f64const(0.0);
             let nonzero = self.b.ins().fcmp(FloatCC::NotEqual, number, zero);
             self.b.ins().jump(join, &[BlockArg::Value(nonzero)]);
+            self.b.switch_to_block(rest);
+        }
+        if kinds.intersects(Kinds::OBJECT) {
+            let top = self.b.ins().ushr_imm_u(word, 48);
+            let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
+            let (pointer, rest) = (self.b.create_block(), self.b.create_block());
+            self.b.ins().brif(is_pointer, pointer, &[], rest, &[]);
+            self.b.switch_to_block(pointer);
+            let address = self.b.ins().band_imm_u(word, bits::PAYLOAD as i64);
+            let found = self.load_tag(address);
+            let found = self.b.ins().band_imm_u(found, i64::from(tag::MASK));
+            let least = i64::from(tag::DICT_OBJECT);
+            let is_object =
+                self.b.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, found, least);
+            let yes = self.b.ins().iconst(types::I8, 1);
+            self.b.ins().brif(is_object, join, &[BlockArg::Value(yes)], rest, &[]);
             self.b.switch_to_block(rest);
         }
         let truth = self.call_helper(Helper::truth, &[word]);

@@ -14,6 +14,9 @@ use crate::object::{dict, string};
 use crate::value::Value;
 use std::cell::Cell;
 
+/// Objects up to this many bytes are copied word by word.
+const SMALL: usize = 64;
+
 /// Bytes of an object, from its header alone.
 pub(crate) fn object_size(object: *const u8) -> usize {
     let head = header(object);
@@ -172,9 +175,11 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
         }
         let bytes = object_size(object);
         let moved = self.to.alloc(kind, head.aux, bytes);
-        if bytes == 24 {
-            write_word(moved, 8, read_word(object, 8));
-            write_word(moved, 16, read_word(object, 16));
+        if bytes <= SMALL {
+            // Most objects are a few words.
+            for at in (8..bytes).step_by(8) {
+                write_word(moved, at, read_word(object, at));
+            }
         } else {
             // SAFETY: `moved` is a fresh object of the same size; the header is already written.
             unsafe { std::ptr::copy_nonoverlapping(object.add(8), moved.add(8), bytes - 8) };

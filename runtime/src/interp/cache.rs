@@ -7,6 +7,7 @@
 use crate::bytecode::Access;
 use crate::heap::{header, offset, read_value, tag, write_value};
 use crate::object::instance;
+use crate::program::FuncId;
 use crate::system::System;
 use crate::value::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,65 @@ pub(super) fn word(system: &System, object: Value, key: Value, write: bool) -> O
             && !instance::may_have_magic(&system.shapes, address));
     let inline = place.slot < header(address).aux;
     (open && direct && inline).then(|| pack(shape.0, place.slot, key.0))
+}
+
+const METHOD_SHAPE_BITS: u32 = 20;
+const METHOD_SLOT_BITS: u32 = 6;
+const METHOD_KEY_BITS: u32 = 64 - 2 * METHOD_SHAPE_BITS - METHOD_SLOT_BITS;
+
+fn pack_method(shape: u32, holder: u32, slot: u32, key: u32) -> u64 {
+    let shapes = u64::from(shape) << METHOD_SHAPE_BITS | u64::from(holder);
+    (shapes << METHOD_SLOT_BITS | u64::from(slot)) << METHOD_KEY_BITS | u64::from(key)
+}
+
+/// The word for a method call: the shapes of the receiver and of its prototype, if the method is there (else
+/// 0), its slot in the one that has it, and its name. For methods that everyone may read.
+pub(super) fn method_word(system: &System, object: Value, key: Value) -> Option<u64> {
+    let (receiver, key) = (object.as_pointer()?, key.as_atom()?);
+    if !object.is_object() {
+        return None;
+    }
+    let shape = instance::shape_of(receiver)?;
+    let (holder, of_holder) = match instance::find(&system.shapes, receiver, key) {
+        Some(_) => (receiver, 0),
+        None => {
+            let proto = instance::proto(receiver);
+            let holder = proto.as_pointer().filter(|_| proto.is_object())?;
+            (holder, instance::shape_of(holder)?.0)
+        }
+    };
+    let place = instance::find(&system.shapes, holder, key)?;
+    let open = matches!(place.access, Access::Public | Access::Readonly);
+    let inline = place.slot < header(holder).aux;
+    let fits = shape.0.max(of_holder) < 1 << METHOD_SHAPE_BITS
+        && place.slot < 1 << METHOD_SLOT_BITS
+        && key.0 < 1 << METHOD_KEY_BITS;
+    (open && inline && fits).then(|| pack_method(shape.0, of_holder, place.slot, key.0))
+}
+
+/// The method, if the cache knows where it is and it is a plain function.
+#[inline(always)]
+pub(super) fn method(cache: &AtomicU64, object: Value, key: Value) -> Option<FuncId> {
+    let word = cache.load(Ordering::Relaxed);
+    let receiver = object.as_pointer()?;
+    let shape = header(receiver).tag & tag::MASK;
+    let key = key.as_atom()?;
+    let slot = (word >> METHOD_KEY_BITS) as u32 & ((1 << METHOD_SLOT_BITS) - 1);
+    let of_holder = (word >> (METHOD_SLOT_BITS + METHOD_KEY_BITS)) as u32;
+    let of_holder = of_holder & ((1 << METHOD_SHAPE_BITS) - 1);
+    // Shapes and names too large for the word have none that equals theirs.
+    if word != pack_method(shape, of_holder, slot, key.0) || shape >> METHOD_SHAPE_BITS != 0 {
+        return None;
+    }
+    let mut holder = receiver;
+    if of_holder != 0 {
+        let proto = instance::proto(receiver);
+        holder = proto.as_pointer()?;
+        if header(holder).tag & tag::MASK != of_holder {
+            return None;
+        }
+    }
+    read_value(holder, offset::OBJECT_SLOTS + 8 * slot as usize).as_function()
 }
 
 /// The byte offset of the slot, if the cache knows it.

@@ -10,7 +10,7 @@ use crate::bytecode::Instr;
 use crate::bytecode::ops::RegList;
 use crate::ops::arith::Arith;
 use crate::ops::compare::Compare;
-use crate::program::{Code, Function, Konst, Program};
+use crate::program::{Bytecode, Code, Function, Konst, Program};
 use crate::slab::Slab;
 use crate::value::Value;
 use std::marker::PhantomData;
@@ -73,6 +73,8 @@ pub(crate) enum OpCode {
     KMul,
     /// LOAD_CONST, then CALL.
     KCall,
+    /// GET_PROP, then CALL of what it gives, which nothing else uses.
+    MethodCall,
     // A comparison, then a conditional jump on its result.
     EqualJump,
     NotEqualJump,
@@ -242,8 +244,18 @@ impl Translator {
 }
 
 /// Replaces the first of each fusible group.
-fn fuse(ops: &mut [Op]) {
+fn fuse(ops: &mut [Op], lists: &[u16], body: &Bytecode) {
     use OpCode::*;
+    // Does the call at `pc` call what is in `function`, which then is dead?
+    let calls_only = |pc: usize, call: Op, function: u16| {
+        let count = usize::from(call.c);
+        let passed = match count <= PACKED {
+            true => (0..count).any(|at| (call.imm >> (16 * at)) as u16 == function),
+            false => lists[call.imm as usize..][..count].contains(&function),
+        };
+        let dead = call.a == function || !body.flow().is_live(pc as u32 + 1, function);
+        call.b == function && !passed && dead
+    };
     for i in 0..ops.len() {
         let at = |n: usize| ops.get(i + n).copied();
         let (Some(first), Some(second)) = (at(0), at(1)) else { break };
@@ -275,6 +287,7 @@ fn fuse(ops: &mut [Op]) {
                 compare_jump(code).map(|(_, with_constant)| with_constant)
             }
             (LoadK, Call) => Some(KCall),
+            (GetProp, Call) if calls_only(i + 1, second, first.a) => Some(MethodCall),
             (LoadK, LoadK) => Some(KK),
             (Add, JumpBack) => Some(AddJumpBack),
             (Add, Add) => Some(AddAdd),
@@ -314,7 +327,7 @@ impl CodeBlock {
             .collect();
         ops.push(Op { code: OpCode::ImplicitReturn, a: 0, b: 0, c: 0, imm: 0 });
         if fused {
-            fuse(&mut ops);
+            fuse(&mut ops, &translator.lists, body);
         }
         CodeBlock {
             ops: ops.into(),

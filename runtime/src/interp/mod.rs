@@ -474,6 +474,29 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
                 }
                 slow!(set_prop_slow(process, &at!(), op, object, key, value))
             }
+            OpCode::MethodCall => {
+                let (object, key) = (reg!(op.b), reg!(op.c));
+                let method = cache::method(&code.caches[op.imm as usize], object, key)
+                    .or_else(|| find_method(process, code, op, object, key))
+                    .filter(|id| codes.get(id.0).is_bytecode);
+                let Some(FuncId(id)) = method else {
+                    // One by one; the cache is for methods only.
+                    let result = property::get_prop(process, object, key, at!().this());
+                    slow!(outcome(process, &at!(), op.a, result))
+                };
+                skip!(1);
+                let Some(window) = enter(process, &at!(), op!(0), id, object) else {
+                    process.suspend_top(index!(), op!(0).a, Cont::Store);
+                    return Leave::Trapped(process.out_of_memory());
+                };
+                (code, function, base) = (codes.get(id), id, window);
+                pc = code.ops.as_ptr();
+                if process.charge(1) {
+                    safepoint!();
+                }
+                hand_over!();
+                continue;
+            }
             OpCode::Call | OpCode::KCall => {
                 let op = if op.code == OpCode::KCall {
                     set!(op.a, Value::from_bits(op.imm));
@@ -486,7 +509,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
                 if let Some(FuncId(id)) = callee.as_function()
                     && codes.get(id).is_bytecode
                 {
-                    let Some(window) = enter(process, &at!(), op, id) else {
+                    let Some(window) = enter(process, &at!(), op, id, Value::UNDEFINED) else {
                         process.suspend_top(index!(), op.a, Cont::Store);
                         return Leave::Trapped(process.out_of_memory().into());
                     };
@@ -613,13 +636,19 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
     }
 }
 
-/// Pushes the record of a bytecode function without captures or bound object; gives its registers,
+/// Pushes the record of a bytecode function without captures, bound to `this`; gives its registers,
 /// or nothing if there is no memory.
 #[inline(always)]
-fn enter(process: &mut Process, at: &Cursor<'_>, op: &Op, id: u32) -> Option<*mut Value> {
+fn enter(
+    process: &mut Process,
+    at: &Cursor<'_>,
+    op: &Op,
+    id: u32,
+    this: Value,
+) -> Option<*mut Value> {
     let callee = at.codes.get(id);
     let words = callee.words as usize;
-    // A KCall has skipped to its CALL, so `pc` is the CALL itself.
+    // A fused group has skipped to its CALL, so `pc` is the CALL itself.
     let resume = FrameHeader {
         function: at.function,
         pc: at.index() + 1,
@@ -654,7 +683,7 @@ fn enter(process: &mut Process, at: &Cursor<'_>, op: &Op, id: u32) -> Option<*mu
             *base.add(i) = Value::UNDEFINED;
         }
         if callee.this != NONE {
-            *base.add(usize::from(callee.this)) = Value::UNDEFINED;
+            *base.add(usize::from(callee.this)) = this;
         }
         for i in usize::from(callee.first_cell)..words {
             *base.add(i) = Value::ABSENT;
@@ -777,6 +806,20 @@ fn compare_slow(
 ) -> Flow {
     let result = compare(process, op, a, b);
     outcome(process, at, dst, Ok(result))
+}
+
+/// Looks a method up that the cache of a MethodCall does not know, and teaches it.
+#[inline(never)]
+fn find_method(
+    process: &mut Process,
+    code: &CodeBlock,
+    op: &Op,
+    object: Value,
+    key: Value,
+) -> Option<FuncId> {
+    let cache = &code.caches[op.imm as usize];
+    cache.store(cache::method_word(process.system(), object, key)?, Ordering::Relaxed);
+    cache::method(cache, object, key)
 }
 
 #[inline(never)]
