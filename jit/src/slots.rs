@@ -88,10 +88,11 @@ fn places(function: &Function, loops: &Loops, index: u32) -> Vec<Place> {
     let insts = || data.blocks.iter().flat_map(|&block| &function.block(block).insts);
     for &id in insts() {
         match function.inst(id).op {
-            Op::StoreSlot { object, slot, .. } if loops.is_invariant(index, object) => {
-                if !places.iter().any(|place| place.is(object, slot)) {
-                    places.push(Place { object, slot, kinds: Kinds::NONE });
-                }
+            Op::StoreSlot { object, slot, .. }
+                if loops.is_invariant(index, object)
+                    && !places.iter().any(|place| place.is(object, slot)) =>
+            {
+                places.push(Place { object, slot, kinds: Kinds::NONE });
             }
             // The shape is not known in the whole loop.
             Op::CheckShape { object, .. }
