@@ -487,7 +487,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
                 skip!(1);
                 let Some(window) = enter(process, &at!(), op!(0), id, object) else {
                     process.suspend_top(index!(), op!(0).a, Cont::Store);
-                    return Leave::Trapped(process.out_of_memory());
+                    return Leave::Trapped(process.out_of_memory().into());
                 };
                 (code, function, base) = (codes.get(id), id, window);
                 pc = code.ops.as_ptr();
