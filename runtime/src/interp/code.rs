@@ -6,6 +6,7 @@
 //! and goes on after them; the others stay in place for whoever jumps between them. A fused group
 //! still writes every register that its parts write.
 
+use super::cache::Cache;
 use crate::bytecode::Instr;
 use crate::bytecode::ops::RegList;
 use crate::ops::arith::Arith;
@@ -14,7 +15,6 @@ use crate::program::{Bytecode, Code, Function, Konst, Program};
 use crate::slab::Slab;
 use crate::value::Value;
 use std::marker::PhantomData;
-use std::sync::atomic::AtomicU64;
 
 /// Internal operation codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub(crate) struct CodeBlock {
     /// Register lists too long to be packed.
     pub lists: Box<[u16]>,
     /// Inline caches of GET_PROP and SET_PROP, see `interp/cache.rs`.
-    pub caches: Box<[AtomicU64]>,
+    pub caches: Box<[Cache]>,
     /// Registers in the window.
     pub words: u32,
     /// Visible registers.
@@ -332,7 +332,7 @@ impl CodeBlock {
         CodeBlock {
             ops: ops.into(),
             lists: translator.lists.into(),
-            caches: (0..translator.caches).map(|_| AtomicU64::new(0)).collect(),
+            caches: (0..translator.caches).map(|_| Cache::default()).collect(),
             words: u32::from(body.layout.words),
             used: body.layout.used,
             this: body.layout.this.unwrap_or(NONE),

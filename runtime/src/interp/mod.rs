@@ -22,7 +22,6 @@ use crate::process::{Process, Safepoint};
 use crate::program::FuncId;
 use crate::value::Value;
 use code::{CodeBlock, Codes, NONE, Op, OpCode, PACKED};
-use std::sync::atomic::Ordering;
 
 /// Lists of up to so many registers are copied to the native stack rather than the heap.
 const FEW: usize = 16;
@@ -458,7 +457,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
             OpCode::GetProp => {
                 let (object, key) = (reg!(op.b), reg!(op.c));
                 let cache = &code.caches[op.imm as usize];
-                if let Some(value) = cache::get(cache, object, key) {
+                if let Some(value) = cache.get(object, key) {
                     set!(op.a, value);
                     skip!(1);
                     done!(1)
@@ -468,7 +467,7 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
             OpCode::SetProp => {
                 let (object, key, value) = (reg!(op.a), reg!(op.b), reg!(op.c));
                 let cache = &code.caches[op.imm as usize];
-                if cache::set(cache, object, key, value) {
+                if cache.set(object, key, value) {
                     skip!(1);
                     done!(1)
                 }
@@ -476,11 +475,12 @@ pub(crate) fn run<const STEP: bool, const TRACE: bool, const TIERED: bool>(
             }
             OpCode::MethodCall => {
                 let (object, key) = (reg!(op.b), reg!(op.c));
-                let method = cache::method(&code.caches[op.imm as usize], object, key)
+                let method = code.caches[op.imm as usize]
+                    .method(object, key)
                     .or_else(|| find_method(process, code, op, object, key))
                     .filter(|id| codes.get(id.0).is_bytecode);
                 let Some(FuncId(id)) = method else {
-                    // One by one; the cache is for methods only.
+                    // One by one.
                     let result = property::get_prop(process, object, key, at!().this());
                     slow!(outcome(process, &at!(), op.a, result))
                 };
@@ -818,8 +818,8 @@ fn find_method(
     key: Value,
 ) -> Option<FuncId> {
     let cache = &code.caches[op.imm as usize];
-    cache.store(cache::method_word(process.system(), object, key)?, Ordering::Relaxed);
-    cache::method(cache, object, key)
+    cache.teach_read(process.system(), object, key);
+    cache.method(object, key)
 }
 
 #[inline(never)]
@@ -831,9 +831,7 @@ fn get_prop_slow(
     key: Value,
 ) -> Flow {
     let result = property::get_prop(process, object, key, at.this());
-    if let Some(word) = cache::word(process.system(), object, key, false) {
-        at.code.caches[op.imm as usize].store(word, Ordering::Relaxed);
-    }
+    at.code.caches[op.imm as usize].teach_read(process.system(), object, key);
     outcome(process, at, op.a, result)
 }
 
@@ -847,9 +845,7 @@ fn set_prop_slow(
     value: Value,
 ) -> Flow {
     let result = property::set_prop(process, object, key, value, at.this());
-    if let Some(word) = cache::word(process.system(), object, key, true) {
-        at.code.caches[op.imm as usize].store(word, Ordering::Relaxed);
-    }
+    at.code.caches[op.imm as usize].teach_write(process.system(), object, key);
     match result {
         Ok(Outcome::Value(_)) => Flow::Next,
         other => outcome(process, at, 0, other),
