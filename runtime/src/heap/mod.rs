@@ -3,7 +3,8 @@
 //! Every object starts with a [`Header`]: a tag (kind, or shape of an ordinary object) and a length.
 //! Only the process that owns a heap reads or writes it.
 //!
-//! **Contract of live pointers.** Allocation never collects and never moves; only
+//! **Contract of live pointers.** Allocation never collects and never moves, except that an array which
+//! gets a further element may move its own storage, to which only the array refers; only
 //! [`Heap::collect`] moves objects, it runs only at safepoints, and then every value that is still
 //! needed sits in a frame record (or another root it is given). So between two safepoints a
 //! [`Value`] that holds a pointer points to a live, well-formed object of the running process's
