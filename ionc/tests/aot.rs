@@ -248,3 +248,15 @@ fn hosts_load_what_was_compiled_for_them() {
     let sum = vm.call("Main:sum", [20.0.into(), 22.0.into()]).expect("returns");
     assert_eq!(sum, ion_ffi::Term::from(42.0));
 }
+
+#[test]
+fn packages_that_carry_their_sources_are_compiled() {
+    let place = TempDir::new().unwrap();
+    let pack = place.path().join("hello.ionpack");
+    let pack = pack.to_str().unwrap();
+    let built = ionc(&place, &["build", &example("hello.ion"), "-o", pack]);
+    assert_eq!(built.status, Some(0), "{}", built.err);
+    compiled(&place, &["-o", "hello.so", pack]);
+    let (image, package) = (ionc(&place, &["run", "hello.so"]), ionc(&place, &["run", pack]));
+    assert_eq!((image.out, image.status), (package.out, Some(0)));
+}

@@ -25,12 +25,13 @@ use ion_runtime::vm::Linked;
 /// If the package is not valid or cannot be compiled.
 pub fn compile_ahead(package: Package) -> Result<Vec<u8>, VmError> {
     let failed = |error: &dyn std::fmt::Display| VmError::Compile(error.to_string());
-    let package = for_hosts(package);
+    let mut package = for_hosts(package);
     let linked =
         Linked::with_unknown(&package, &registry::standard()).map_err(VmBuilder::invalid)?;
     let config = Config { open: true, ..Config::default() };
     let target = Target { triple: None, native_cpu: false };
     let image = compile(&linked, &config, &target, &|_| {}).map_err(|error| failed(&error))?;
+    package.drop_unread();
     let package = package.to_bytes().map_err(|error| failed(&error))?;
     shared_object(&ion_jit::image::Image { package, ..image }).map_err(|error| failed(&error))
 }

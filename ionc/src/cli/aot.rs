@@ -102,6 +102,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut image = compile(&linked, &config, &target, &|done| progress.show(done))
         .map_err(|error| within(Failure::new(error)))?;
     progress.finish();
+    package.drop_unread();
     image.package = package.to_bytes().map_err(|error| within(Failure::new(error)))?;
     let failed = |error: ion_jit::module::CompileError| within(Failure::new(error));
     let bytes = match emit {

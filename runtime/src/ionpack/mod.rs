@@ -90,6 +90,15 @@ impl Package {
         Archive::from_bytes(bytes)?.package()
     }
 
+    /// Forgets the members that have not been read: sources and resources, which no run needs.
+    pub fn drop_unread(&mut self) {
+        for group in [Group::Library, Group::Resource, Group::Source] {
+            if let Some(members) = self.members_mut(group) {
+                members.retain(|member| member.bytes().is_some());
+            }
+        }
+    }
+
     /// The class of this name.
     pub fn class(&self, name: &str) -> Option<&Class> {
         self.classes.iter().find(|class| class.name == name)
