@@ -323,6 +323,7 @@ pub fn run(
     outputs: Outputs,
     args: &[String],
 ) -> std::io::Result<Run> {
+    crate::heap::space::keep_freed_memory();
     let control = config.control.clone();
     let system = system(linked, config, compiler, outputs, false);
     if let Some(control) = &control {
