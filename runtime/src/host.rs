@@ -282,7 +282,7 @@ impl HostProcess {
     fn new(system: &Arc<System>, also: Option<Ring>) -> Result<HostProcess, Trap> {
         let limit = system.config.max_processes;
         let worker = Box::new(Worker::new(system.clone(), None, 0));
-        let pid = system.table.allocate(limit, &worker.slots);
+        let pid = system.table.allocate(limit, &worker.slots, false);
         system.table.give_all(&worker.slots);
         let pid = pid.ok_or(Trap::TooManyProcesses { limit })?;
         let mut process = Box::new(Process::new(pid, 0, system.config.max_heap, false));
@@ -303,7 +303,7 @@ impl HostProcess {
         self.retire();
         let limit = self.system.config.max_processes;
         let own = FreeSlots::default();
-        let pid = self.system.table.allocate(limit, &own);
+        let pid = self.system.table.allocate(limit, &own, false);
         self.system.table.give_all(&own);
         let pid = pid.ok_or(Trap::TooManyProcesses { limit })?;
         let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -322,7 +322,9 @@ impl HostProcess {
         lock(&self.system.hosts).remove(&self.pid);
         let inner = self.inner.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
         let slots = &inner.worker.slots;
-        let Some((waiters, late)) = self.system.table.end(self.pid, None, slots) else { return };
+        let Some((waiters, late)) = self.system.table.end(self.pid, None, slots, false) else {
+            return;
+        };
         self.system.table.give_all(slots);
         let bonds = inner.process.bonds.take();
         let normal = || mailbox::immediate(Value::atom(crate::atom::known::normal));

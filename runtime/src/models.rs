@@ -6,7 +6,7 @@ use crate::process::Process;
 use crate::process::mailbox::Pool;
 use crate::process::signal::Signal;
 use crate::process::table::{FreeSlots, ProcessTable, Slot};
-use crate::sched::hub::{Hub, Next};
+use crate::sched::hub::{COMPANY, Hub, Next};
 use crate::value::{Pid, Value};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
@@ -120,8 +120,8 @@ fn a_signal_is_seen_by_a_process_that_receives_nothing() {
 fn who_waits_for_an_end_sees_it_or_is_told() {
     model(|| {
         let table = Arc::new(ProcessTable::default());
-        let target = table.allocate(10, &FreeSlots::default()).expect("there is room");
-        let waiter = table.allocate(10, &FreeSlots::default()).expect("there is room");
+        let target = table.allocate(10, &FreeSlots::default(), false).expect("there is room");
+        let waiter = table.allocate(10, &FreeSlots::default(), false).expect("there is room");
         table.start(process(target));
         let ender = {
             let table = table.clone();
@@ -129,7 +129,7 @@ fn who_waits_for_an_end_sees_it_or_is_told() {
                 let slot = table.slot(target).expect("it exists");
                 let process = slot.take().expect("it is runnable");
                 let (told, late) =
-                    table.end(target, None, &FreeSlots::default()).expect("it exists");
+                    table.end(target, None, &FreeSlots::default(), false).expect("it exists");
                 drop((process, late));
                 told
             })
@@ -144,14 +144,14 @@ fn who_waits_for_an_end_sees_it_or_is_told() {
 fn a_process_with_a_name_gives_it_up() {
     model(|| {
         let table = Arc::new(ProcessTable::default());
-        let target = table.allocate(10, &FreeSlots::default()).expect("there is room");
+        let target = table.allocate(10, &FreeSlots::default(), false).expect("there is room");
         table.start(process(target));
         let ender = {
             let table = table.clone();
             thread::spawn(move || {
                 let slot = table.slot(target).expect("it exists");
                 let process = slot.take().expect("it is runnable");
-                drop((process, table.end(target, None, &FreeSlots::default())));
+                drop((process, table.end(target, None, &FreeSlots::default(), false)));
             })
         };
         table.register(crate::value::Atom(1), target);
@@ -164,7 +164,7 @@ fn a_process_with_a_name_gives_it_up() {
 fn work(hub: &Hub, id: usize) -> usize {
     let mut ran = 0;
     loop {
-        match hub.sleep(id, None, || 0, |_| {}) {
+        match hub.sleep(id, false, None, || 0, |_| {}) {
             Next::Run(pids) => ran += pids.len(),
             Next::Timers(_) => {}
             Next::Stop => return ran,
@@ -204,7 +204,7 @@ fn a_cancelled_timer_of_a_worker_that_sleeps_does_not_keep_the_run_going() {
             thread::spawn(move || {
                 let mut timer = Some(u64::MAX);
                 loop {
-                    match hub.sleep(0, timer, || 0, |_| {}) {
+                    match hub.sleep(0, false, timer, || 0, |_| {}) {
                         Next::Timers(cancelled) => {
                             assert_eq!(cancelled, [7]);
                             timer = None;
@@ -227,8 +227,8 @@ fn a_sender_that_waits_for_room_is_woken_when_there_is_some() {
         const LIMIT: u32 = 1;
         let table = Arc::new(ProcessTable::default());
         let (to, sender) = (
-            table.allocate(10, &FreeSlots::default()).expect("room"),
-            table.allocate(10, &FreeSlots::default()).expect("room"),
+            table.allocate(10, &FreeSlots::default(), false).expect("room"),
+            table.allocate(10, &FreeSlots::default(), false).expect("room"),
         );
         table.start(process(to));
         table.start(process(sender));
@@ -249,5 +249,47 @@ fn a_sender_that_waits_for_room_is_woken_when_there_is_some() {
         let ready = slot.put_waiting(waits, false, || table.may_send(to, ticket, LIMIT));
         let woken = taker.join().expect("no panic");
         assert_eq!(usize::from(ready) + woken, 1, "exactly one puts it into a queue");
+    });
+}
+
+/// Sends a message and says whether the receiver is to be queued.
+fn send(running: &Running, pool: &Pool, alone: bool) {
+    assert!(running.slot.outer.push(0, Value::UNIT, Space::new(), None, pool, alone));
+    if running.slot.wake(alone) {
+        running.queued.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_a_worker_does_alone_is_seen_by_those_that_come_after() {
+    model(|| {
+        let (hub, running) = (Arc::new(Hub::new(2, false)), Running::new());
+        let waits = running.slot.take().expect("it is runnable");
+        assert!(!running.slot.put_waiting(waits, false, || false));
+        let other = {
+            let (hub, running) = (hub.clone(), running.clone());
+            thread::spawn(move || {
+                // Its timer is due, and sends.
+                let next = hub.sleep(1, false, Some(5), || 5, |_| thread::yield_now());
+                assert_eq!(next, Next::Timers(Vec::new()));
+                send(&running, &Pool::new(), false);
+                work(&hub, 1);
+            })
+        };
+        let pool = Pool::new();
+        thread::yield_now();
+        let mut alone = hub.claim();
+        send(&running, &pool, alone);
+        if hub.attention() & COMPANY != 0 && alone {
+            alone = false;
+            hub.give_up();
+        }
+        send(&running, &pool, alone);
+        while hub.sleep(0, alone, None, || 0, |_| {}) != Next::Stop {
+            alone = false;
+        }
+        other.join().expect("no panic");
+        assert_eq!(running.queued.load(Ordering::SeqCst), 1);
+        assert_eq!(running.slice(), 3);
     });
 }

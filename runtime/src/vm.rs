@@ -153,10 +153,10 @@ impl Control {
     /// not wait only little is known.
     pub fn processes(&self) -> Vec<String> {
         let Some(system) = self.system() else { return Vec::new() };
-        if !system.table.alone {
+        if system.hub.is_open() {
             return report::processes(&system);
         }
-        // Only the worker may look at processes.
+        // Only workers may look at processes: one of them may be alone.
         let (sender, receiver) = std::sync::mpsc::channel();
         system.hub.ask_for_look(sender);
         receiver.recv_timeout(LOOK_TIMEOUT).unwrap_or_default()
@@ -230,7 +230,7 @@ pub(crate) fn system(
         program: linked.program.clone(),
         atoms: linked.atoms.clone(),
         shapes: linked.shapes.clone(),
-        table: ProcessTable::new(workers == 1 && !open),
+        table: ProcessTable::default(),
         later: Default::default(),
         priorities: Default::default(),
         hosts: Default::default(),
@@ -373,7 +373,7 @@ pub fn run(
 /// Makes the main process: the entry of the program with `args`.
 fn start_main(system: &Arc<System>, args: &[String]) -> Result<(), Trap> {
     let limit = system.config.max_processes;
-    let Some(pid) = system.table.allocate(limit, &FreeSlots::default()) else {
+    let Some(pid) = system.table.allocate(limit, &FreeSlots::default(), false) else {
         return Err(Trap::TooManyProcesses { limit });
     };
     let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;

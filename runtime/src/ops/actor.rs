@@ -50,10 +50,10 @@ pub(crate) fn create(
     let system = process.system();
     let limit = system.config.max_processes;
     let worker = process.worker();
-    let Some(pid) = system.table.allocate(limit, &worker.slots) else {
+    let Some(pid) = system.table.allocate(limit, &worker.slots, worker.is_alone()) else {
         return Err(Trap::TooManyProcesses { limit });
     };
-    let number = add(&system.counters.processes, 1, system.table.alone) + 1;
+    let number = add(&system.counters.processes, 1, worker.is_alone()) + 1;
     let mut child = worker.new_process(pid, number);
     let target = target(process, function, Value::UNDEFINED)?;
     let mut space = Space::new();
@@ -240,8 +240,9 @@ pub fn select(process: &mut Process, candidates: &[Value], kill: bool) -> Result
     process.wait = Wait::No;
     table.stop_waiting(process.pid, &others);
     if kill {
+        let alone = process.worker().is_alone();
         for other in others {
-            if other != winner && table.kill(other) {
+            if other != winner && table.kill(other, alone) {
                 process.worker().enqueue(other);
             }
         }

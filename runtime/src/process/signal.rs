@@ -159,7 +159,7 @@ impl Process {
         if slot.outer.is_empty() {
             return;
         }
-        let mut arrived = slot.outer.take(self.pid.generation, system.table.alone);
+        let mut arrived = slot.outer.take(self.pid.generation, self.worker().is_alone());
         if !arrived.signals {
             self.mailbox.append(arrived);
         } else {
@@ -230,7 +230,7 @@ impl Worker {
     pub(crate) fn deliver(&self, to: Pid, parcel: Parcel, signal: Option<Signal>) -> bool {
         let Some(slot) = self.system.table.slot(to) else { return false };
         let (Parcel { value, space }, is_signal) = (parcel, signal.is_some());
-        let (signal, alone) = (signal.map(Box::new), self.alone);
+        let (signal, alone) = (signal.map(Box::new), self.is_alone());
         if !slot.outer.push(to.generation, value, space, signal, &self.pool, alone) {
             return false;
         }
@@ -244,7 +244,7 @@ impl Worker {
     /// Wakes the process `to` in `slot`, into whose mailbox something was put.
     #[inline(always)]
     fn wake_slot(&self, slot: &Slot, to: Pid) {
-        if slot.wake(self.alone) {
+        if slot.wake(self.is_alone()) {
             self.enqueue(to);
         } else if slot.is_host() {
             self.system.ring(to);
@@ -260,7 +260,7 @@ impl Worker {
         }
         let Parcel { value, space } =
             if message.is_pointer() { Parcel::copy(message) } else { immediate(message) };
-        if slot.outer.push(to.generation, value, space, None, &self.pool, self.alone) {
+        if slot.outer.push(to.generation, value, space, None, &self.pool, self.is_alone()) {
             self.tally.messages.set(self.tally.messages.get() + 1);
             self.wake_slot(slot, to);
         }

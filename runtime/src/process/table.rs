@@ -283,8 +283,6 @@ pub struct ProcessTable {
     /// How many there are in `free`, for a look without the lock.
     free_count: AtomicUsize,
     live: Counter,
-    /// There is one thread that starts, wakes and ends processes.
-    pub(crate) alone: bool,
     ends: Mutex<Ends>,
     /// Names of processes.
     pub(crate) names: Names,
@@ -311,15 +309,11 @@ impl ProcessTable {
         self.live.load(Ordering::Relaxed)
     }
 
-    /// A table; `alone`: one thread starts, wakes and ends processes.
-    pub(crate) fn new(alone: bool) -> ProcessTable {
-        ProcessTable { alone, ..ProcessTable::default() }
-    }
-
-    /// A handle for a new process; `None` if there are `limit` already.
-    pub(crate) fn allocate(&self, limit: usize, own: &FreeSlots) -> Option<Pid> {
-        if add(&self.live, 1, self.alone) as usize >= limit {
-            add(&self.live, 1u64.wrapping_neg(), self.alone);
+    /// A handle for a new process; `None` if there are `limit` already. `alone`: no other thread starts or ends
+    /// processes.
+    pub(crate) fn allocate(&self, limit: usize, own: &FreeSlots, alone: bool) -> Option<Pid> {
+        if add(&self.live, 1, alone) as usize >= limit {
+            add(&self.live, 1u64.wrapping_neg(), alone);
             return None;
         }
         let index = own.take().or_else(|| self.take_free(own)).unwrap_or_else(|| self.slots.add());
@@ -390,25 +384,26 @@ impl ProcessTable {
         self.is_alive(pid).then_some(number)
     }
 
-    /// Asks to end a process. True if the caller must queue it.
-    pub(crate) fn kill(&self, pid: Pid) -> bool {
+    /// Asks to end a process. True if the caller must queue it. `alone`: as for [`Slot::wake`].
+    pub(crate) fn kill(&self, pid: Pid, alone: bool) -> bool {
         match self.slot(pid) {
             Some(slot) if slot.outer.is_open(pid.generation) => {
                 slot.kill.store(true, Ordering::SeqCst);
                 total_order();
-                slot.wake(self.alone)
+                slot.wake(alone)
             }
             _ => false,
         }
     }
 
     /// Takes an ended process out of the table. Returns who waited for the end, and what was still in
-    /// the outer list.
+    /// the outer list. `alone`: no other thread starts, wakes or ends processes.
     pub(crate) fn end(
         &self,
         pid: Pid,
         result: Option<Parcel>,
         own: &FreeSlots,
+        alone: bool,
     ) -> Option<(Vec<Pid>, Chain)> {
         let slot = self.slot(pid)?;
         // The result is there before the end can be seen.
@@ -417,7 +412,7 @@ impl ProcessTable {
         }
         // SeqCst: pairs with `ended`, which sets the flag and then looks whether the mailbox is closed:
         // either it sees that, or this sees the flag.
-        let late = slot.outer.close(pid.generation, self.alone);
+        let late = slot.outer.close(pid.generation, alone);
         let waiters = match slot.watched.load(Ordering::SeqCst) {
             true => {
                 self.names.forget(pid);
@@ -428,7 +423,7 @@ impl ProcessTable {
         slot.state.store(FREE, Ordering::Relaxed);
         // Generations have 20 bits, see `Pid`.
         slot.generation.store((pid.generation + 1) & 0xF_FFFF, Ordering::Release);
-        add(&self.live, 1u64.wrapping_neg(), self.alone);
+        add(&self.live, 1u64.wrapping_neg(), alone);
         self.give_free(pid.slot, own);
         Some((waiters, late))
     }

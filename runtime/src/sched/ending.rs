@@ -95,7 +95,10 @@ impl Worker {
         }
         let tally = &self.tally;
         tally.reductions.set(tally.reductions.get() + process.reductions);
-        let Some((waiters, late)) = system.table.end(pid, kept, &self.slots) else { return };
+        let Some((waiters, late)) = system.table.end(pid, kept, &self.slots, self.is_alone())
+        else {
+            return;
+        };
         if self.senders_wait() {
             self.made_room(pid);
         }

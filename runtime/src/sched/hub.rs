@@ -10,6 +10,12 @@
 //! **No wake-up is lost**: processes are put here, and workers decide to sleep, under one lock. What is
 //! in the private queue of a worker needs no wake-up, since a worker sleeps only when it is empty.
 //!
+//! **Alone.** A worker may claim that it is the only one awake. Until it gives that up, which it does between two
+//! slices, nobody else starts, runs, wakes or ends processes, so it reads and writes mailboxes and states without
+//! locked instructions: they would be a third of a small message. It gives up before it shares processes, and before
+//! it sleeps; what is put here meanwhile waits for it. A worker whose timer is due asks for it and waits. In an open
+//! machine, where threads of the host send, nobody is ever alone.
+//!
 //! The run is over when all workers sleep, no timer is pending, no process is on a thread of its own, and
 //! nobody holds the machine open.
 
@@ -30,6 +36,10 @@ pub(crate) const DEMAND: u32 = 4;
 pub(crate) const IDLE: u32 = 8;
 /// Somebody wants to know what the processes are doing.
 pub(crate) const LOOK: u32 = 16;
+/// All workers but one have nothing to do: that one may claim to be alone.
+pub(crate) const LONELY: u32 = 32;
+/// The worker that is alone is to give that up.
+pub(crate) const COMPANY: u32 = 64;
 
 /// See the module text.
 #[derive(Debug)]
@@ -65,6 +75,10 @@ struct Inner {
     idle: usize,
     /// Workers among those that wait for the bell; the others look for themselves.
     asleep: usize,
+    /// A worker that is awake is alone, see the module text.
+    alone: bool,
+    /// Workers that have something to do and wait until no other is alone.
+    hindered: usize,
     /// By worker that sleeps: when its next timer is due.
     deadlines: Vec<Option<u64>>,
     /// By worker: its timers that others have cancelled.
@@ -99,6 +113,8 @@ impl Hub {
                 unstarted: 0,
                 idle: 0,
                 asleep: 0,
+                alone: false,
+                hindered: 0,
                 deadlines: vec![None; workers],
                 cancelled: vec![Vec::new(); workers],
                 away: 0,
@@ -139,6 +155,9 @@ impl Hub {
     /// A worker that was started begins to work.
     pub(crate) fn arrive(&self) {
         let mut inner = self.lock();
+        while inner.alone && !inner.stopped {
+            inner = self.hinder(inner);
+        }
         inner.idle -= 1;
         self.publish(&inner);
     }
@@ -181,7 +200,50 @@ impl Hub {
         if !inner.looks.is_empty() {
             flags |= LOOK;
         }
+        if inner.may_be_alone() {
+            flags |= LONELY;
+        }
+        if inner.alone && inner.hindered > 0 {
+            flags |= COMPANY;
+        }
         self.attention.store(flags, Ordering::Relaxed);
+    }
+
+    /// Does the machine go on without anything to run?
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
+    /// Says that the worker that calls this is alone from now on; false if it is not.
+    pub(crate) fn claim(&self) -> bool {
+        let mut inner = self.lock();
+        let claimed = inner.may_be_alone();
+        inner.alone |= claimed;
+        self.publish(&inner);
+        claimed
+    }
+
+    /// The worker that is alone, and calls this between two slices, is so no more.
+    pub(crate) fn give_up(&self) {
+        let mut inner = self.lock();
+        self.end_alone(&mut inner);
+        self.publish(&inner);
+    }
+
+    fn end_alone(&self, inner: &mut Inner) {
+        inner.alone = false;
+        if inner.hindered > 0 {
+            self.bell.notify_all();
+        }
+    }
+
+    /// Waits for the bell because another worker is alone, which is asked to give that up.
+    fn hinder<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
+        inner.hindered += 1;
+        self.publish(&inner);
+        inner = self.bell.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner());
+        inner.hindered -= 1;
+        inner
     }
 
     /// Puts runnable processes here for any worker.
@@ -192,14 +254,20 @@ impl Hub {
         self.ring(inner);
     }
 
-    /// As [`Hub::inject`], by a worker that has too many: another one is started if need be.
+    /// As [`Hub::inject`], by a worker that has too many and is not alone any more: another one is started if
+    /// need be.
     pub(crate) fn share(&self, pids: impl IntoIterator<Item = Pid>) {
-        self.inject(pids);
+        let mut inner = self.lock();
+        self.end_alone(&mut inner);
+        inner.injected.extend(pids);
+        self.publish(&inner);
+        self.ring(inner);
         self.nudge();
     }
 
     fn ring(&self, inner: MutexGuard<'_, Inner>) {
-        let sleepers = inner.asleep > 0;
+        // One that is alone takes what is here; who sleeps may not.
+        let sleepers = inner.asleep > 0 && !inner.alone;
         // A single process is soon taken by a worker that is busy, or else `nudge` helps.
         let start = inner.injected.len() > 1 && inner.wants_another();
         drop(inner);
@@ -289,17 +357,22 @@ impl Hub {
         self.bell.notify_all();
     }
 
-    /// Says that `worker` has nothing to do, and waits until it has. `deadline`: when its next timer is
-    /// due; `now` tells the time on the same clock. `spin` is called while it is worth waiting awake.
+    /// Says that `worker` has nothing to do, and waits until it has; it is not `alone` any more then.
+    /// `deadline`: when its next timer is due; `now` tells the time on the same clock. `spin` is called while it
+    /// is worth waiting awake.
     pub(crate) fn sleep(
         &self,
         worker: usize,
+        alone: bool,
         deadline: Option<u64>,
         now: impl Fn() -> u64,
         spin: impl FnOnce(&Hub),
     ) -> Next {
         let mut inner = self.lock();
         inner.idle += 1;
+        if alone {
+            self.end_alone(&mut inner);
+        }
         inner.deadlines[worker] = deadline;
         self.publish(&inner);
         let others = inner.workers > 1 || inner.open && crate::host::may_spin();
@@ -311,6 +384,15 @@ impl Hub {
         let next = loop {
             if inner.stopped {
                 break Next::Stop;
+            }
+            if inner.alone {
+                // What is here is for the one that is alone, but for timers of this worker.
+                let left = deadline.map(|deadline| deadline.saturating_sub(now()));
+                inner = match left {
+                    Some(0) => self.hinder(inner),
+                    left => self.doze(inner, left),
+                };
+                continue;
             }
             if !inner.injected.is_empty() {
                 break Next::Run(part(&mut inner));
@@ -331,32 +413,44 @@ impl Hub {
                 // Others wait for timers that are cancelled: then the run may be over.
                 self.bell.notify_all();
             }
-            inner.asleep += 1;
-            inner = match deadline {
-                None => self.bell.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner()),
-                Some(deadline) => {
-                    let left = deadline.saturating_sub(now());
-                    if left == 0 {
-                        inner.asleep -= 1;
-                        break Next::Timers(Vec::new());
-                    }
-                    let wait = Duration::from_nanos(left);
-                    match self.bell.wait_timeout(inner, wait) {
-                        Ok((inner, _)) => inner,
-                        Err(poisoned) => poisoned.into_inner().0,
-                    }
-                }
-            };
-            inner.asleep -= 1;
+            let left = deadline.map(|deadline| deadline.saturating_sub(now()));
+            if left == Some(0) {
+                break Next::Timers(Vec::new());
+            }
+            inner = self.doze(inner, left);
         };
         inner.idle -= 1;
         inner.deadlines[worker] = None;
         self.publish(&inner);
         next
     }
+
+    /// Waits for the bell, at most so many nanoseconds.
+    fn doze<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner>,
+        most: Option<u64>,
+    ) -> MutexGuard<'a, Inner> {
+        inner.asleep += 1;
+        inner = match most.map(Duration::from_nanos) {
+            None => self.bell.wait(inner).unwrap_or_else(|poisoned| poisoned.into_inner()),
+            Some(most) => match self.bell.wait_timeout(inner, most) {
+                Ok((inner, _)) => inner,
+                Err(poisoned) => poisoned.into_inner().0,
+            },
+        };
+        inner.asleep -= 1;
+        inner
+    }
 }
 
 impl Inner {
+    /// Is there one worker that has something to do, and nobody who would touch what it works with?
+    fn may_be_alone(&self) -> bool {
+        let rest = self.injected.is_empty() && self.looks.is_empty() && self.hindered == 0;
+        self.idle + 1 == self.workers && !self.alone && !self.open && !self.stopped && rest
+    }
+
     fn wants_another(&self) -> bool {
         self.idle == 0 && self.unstarted > 0
     }
@@ -390,9 +484,9 @@ mod tests {
         let hub = Hub::new(1, false);
         hub.inject([pid(1), pid(2)]);
         assert_eq!(hub.attention(), INJECTED);
-        let sleep = || hub.sleep(0, None, || 0, |_| {});
+        let sleep = || hub.sleep(0, false, None, || 0, |_| {});
         assert_eq!(sleep(), Next::Run(vec![pid(1), pid(2)]));
-        assert_eq!(hub.attention(), 0);
+        assert_eq!(hub.attention(), LONELY);
         assert_eq!(sleep(), Next::Stop);
         assert_eq!(hub.attention(), STOP);
     }
@@ -408,8 +502,8 @@ mod tests {
         assert_eq!(started(), []);
         assert_eq!(hub.next_worker(), Some(0));
         hub.arrive();
-        assert_eq!(hub.sleep(0, None, || 0, |_| {}), Next::Run(vec![pid(1)]));
-        assert_eq!(hub.attention(), DEMAND);
+        assert_eq!(hub.sleep(0, false, None, || 0, |_| {}), Next::Run(vec![pid(1)]));
+        assert_eq!(hub.attention(), DEMAND | LONELY);
         // The worker takes a single process between two slices; if it does not, others help.
         hub.inject([pid(2)]);
         assert_eq!((started(), hub.attention()), (vec![], INJECTED | DEMAND));
@@ -425,12 +519,36 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_is_alone_until_it_gives_that_up() {
+        let hub = std::sync::Arc::new(Hub::new(2, false));
+        assert!(!hub.claim(), "the other one may be awake");
+        let (until, late) = (hub.clone(), hub.clone());
+        let now = move || if until.attention() & LONELY != 0 { 0 } else { 5 };
+        let sleeper = std::thread::spawn(move || late.sleep(1, false, Some(5), now, |_| {}));
+        while !hub.claim() {
+            std::thread::yield_now();
+        }
+        assert!(!hub.claim());
+        // The timer of the other one is due: it asks, and waits for the answer.
+        while hub.attention() & COMPANY == 0 {
+            std::thread::yield_now();
+        }
+        hub.inject([pid(1)]);
+        assert_eq!(hub.take(), [pid(1)]);
+        hub.give_up();
+        assert_eq!(sleeper.join().expect("no panic"), Next::Timers(vec![]));
+        assert_eq!(hub.attention(), 0);
+        assert!(!hub.claim());
+        assert!(!Hub::new(1, true).claim(), "hosts send whenever they like");
+    }
+
+    #[test]
     fn a_timer_keeps_the_run_going_until_it_is_cancelled() {
         let hub = Hub::new(1, false);
-        assert_eq!(hub.sleep(0, Some(5), || 5, |_| {}), Next::Timers(vec![]));
+        assert_eq!(hub.sleep(0, false, Some(5), || 5, |_| {}), Next::Timers(vec![]));
         hub.cancel(0, 7);
-        assert_eq!(hub.sleep(0, Some(9), || 5, |_| {}), Next::Timers(vec![7]));
-        assert_eq!(hub.sleep(0, None, || 5, |_| {}), Next::Stop);
+        assert_eq!(hub.sleep(0, false, Some(9), || 5, |_| {}), Next::Timers(vec![7]));
+        assert_eq!(hub.sleep(0, false, None, || 5, |_| {}), Next::Stop);
     }
 
     #[test]
@@ -442,7 +560,7 @@ mod tests {
             std::thread::spawn(move || {
                 let mut seen = Vec::new();
                 loop {
-                    match hub.sleep(worker, None, || 0, |_| {}) {
+                    match hub.sleep(worker, false, None, || 0, |_| {}) {
                         Next::Run(pids) => seen.extend(pids),
                         Next::Timers(_) => {}
                         Next::Stop => return seen,

@@ -100,8 +100,9 @@ pub struct Worker {
     ended: RefCell<Vec<Box<Process>>>,
     /// Free slots of the table.
     pub(crate) slots: FreeSlots,
-    /// Is it the only thread that runs and wakes processes?
-    pub(crate) alone: bool,
+    /// Is it the only thread that starts, wakes and ends processes? Changes between slices only, see
+    /// [`super::hub`].
+    alone: Cell<bool>,
 }
 
 /// What one worker has counted.
@@ -184,7 +185,7 @@ impl Worker {
         let here = 0u8;
         let stack_limit = (&raw const here as usize).saturating_sub(stack);
         let random = system.config.shuffle.map(|seed| RefCell::new(Random::new(seed)));
-        let (functions, alone) = (system.program.functions.len(), system.table.alone);
+        let functions = system.program.functions.len();
         let table = system.compiler.as_ref().map_or(&[][..], |compiler| compiler.table()).as_ptr();
         Worker {
             helpers: HELPERS,
@@ -212,9 +213,16 @@ impl Worker {
             pool: Pool::new(),
             ended: RefCell::default(),
             slots: FreeSlots::default(),
-            alone,
+            alone: Cell::new(false),
             stack_limit,
         }
+    }
+
+    /// Is it the only thread that starts, wakes and ends processes, so that nothing need be locked? Stays the
+    /// same for a slice.
+    #[inline(always)]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.get()
     }
 
     /// The functions as the interpreter runs them.
@@ -325,7 +333,7 @@ impl Worker {
                 self.system.cut_off();
             }
             let attention = hub.attention();
-            if attention != 0 && !self.attend(attention) {
+            if attention != 0 && self.concerns(attention) && !self.attend(attention) {
                 break;
             }
             if self.work.get() - self.looked.get() >= LOOK_AFTER {
@@ -384,6 +392,17 @@ impl Worker {
         queue.pop_front()
     }
 
+    /// Is there anything to do about the flags of the hub?
+    #[inline]
+    fn concerns(&self, attention: u32) -> bool {
+        if attention & !(hub::DEMAND | hub::IDLE) != 0 || self.queue.borrow().len() >= 2 {
+            return true;
+        }
+        // Others have nothing to do, and this worker has nothing to spare.
+        self.spare_since.set(None);
+        false
+    }
+
     /// Looks after what others want; false if the run is over.
     #[cold]
     fn attend(&self, attention: u32) -> bool {
@@ -397,8 +416,16 @@ impl Worker {
             }
             return true;
         }
-        // What is injected is for workers that have nothing to do, if there are any.
-        if attention & (hub::INJECTED | hub::IDLE) == hub::INJECTED {
+        if attention & hub::COMPANY != 0 && self.alone.take() {
+            self.system.hub.give_up();
+            return true;
+        }
+        if attention & hub::LONELY != 0 && !self.is_alone() {
+            self.alone.set(self.system.hub.claim());
+        }
+        // What is injected is for workers that have nothing to do, if there are any that may take it.
+        let for_others = attention & hub::IDLE != 0 && !self.is_alone();
+        if attention & hub::INJECTED != 0 && !for_others {
             self.system.hub.take().into_iter().for_each(|pid| self.enqueue(pid));
         }
         if attention & hub::DEMAND == 0 {
@@ -413,6 +440,7 @@ impl Worker {
             None => self.spare_since.set(Some(self.work.get())),
             Some(since) if self.work.get() - since >= SHARE_AFTER => {
                 self.spare_since.set(None);
+                self.alone.set(false);
                 let half = queue.len() / 2;
                 self.system.hub.share(queue.drain(..half));
             }
@@ -444,7 +472,8 @@ impl Worker {
             }
         };
         let id = self.id.unwrap_or_default();
-        match self.system.hub.sleep(id, look, || self.now(), spin) {
+        let alone = self.alone.take();
+        match self.system.hub.sleep(id, alone, look, || self.now(), spin) {
             Next::Run(pids) => pids.into_iter().for_each(|pid| self.enqueue(pid)),
             Next::Timers(cancelled) => self.cancel_own(cancelled),
             Next::Stop => return false,
@@ -487,7 +516,7 @@ impl Worker {
 
     pub(crate) fn wake(&self, pid: Pid) {
         let Some(slot) = self.system.table.slot(pid) else { return };
-        if slot.wake(self.alone) {
+        if slot.wake(self.is_alone()) {
             self.enqueue(pid);
         }
     }
@@ -567,7 +596,7 @@ impl Worker {
     fn put_waiting(&self, slot: &Slot, mut process: Box<Process>, timers: bool) {
         let pid = process.pid;
         if process.wait == Wait::Message {
-            if slot.put_waiting(process, self.alone, || !slot.outer.is_empty()) {
+            if slot.put_waiting(process, self.is_alone(), || !slot.outer.is_empty()) {
                 self.enqueue(pid);
             }
             return;
@@ -598,7 +627,7 @@ impl Worker {
                 || foreign.is_some_and(|deadline| self.now() >= deadline)
                 || room.is_some_and(|(to, ticket, limit)| table.may_send(to, ticket, limit))
         };
-        if slot.put_waiting(process, self.alone, ready) {
+        if slot.put_waiting(process, self.is_alone(), ready) {
             self.enqueue(pid);
         }
     }
