@@ -17,7 +17,7 @@ use crate::value::Pid;
 use crate::vm::Control;
 use rustc_hash::FxHashMap;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -265,8 +265,6 @@ pub struct System {
     pub table: ProcessTable,
     /// Messages that timers will send, by reference.
     pub(crate) later: Mutex<FxHashMap<u64, Later>>,
-    /// Has any process a priority other than the normal one?
-    pub(crate) priorities: AtomicBool,
     /// Bells of processes that belong to the host.
     pub(crate) hosts: Mutex<Hosts>,
     /// What workers share about scheduling.

@@ -232,7 +232,6 @@ pub(crate) fn system(
         shapes: linked.shapes.clone(),
         table: ProcessTable::default(),
         later: Default::default(),
-        priorities: Default::default(),
         hosts: Default::default(),
         hub: Hub::new(workers, open),
         threads: Default::default(),

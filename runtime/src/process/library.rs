@@ -10,6 +10,7 @@ use crate::heap::copy::Parcel;
 use crate::natives::{Answer, Arity, Effects, NativeBody, NativeDef, NativeError};
 use crate::object::{closure, container};
 use crate::ops::actor;
+use crate::sched::queue;
 use crate::sched::worker::Alarm;
 use crate::system::Later;
 use crate::value::{Atom, Pid, Value};
@@ -223,21 +224,21 @@ fn hibernate(process: &mut Process, _: &[Value]) -> Result {
     done(Value::UNIT)
 }
 
-/// The names of priorities, by number.
-const PRIORITIES: [&str; 3] = ["normal", "high", "low"];
+/// The priorities, and their names.
+const PRIORITIES: [(u8, &str); 3] =
+    [(queue::NORMAL, "normal"), (queue::HIGH, "high"), (queue::LOW, "low")];
 
 fn priority(process: &mut Process, args: &[Value]) -> Result {
     let system = process.system();
     let text = args[0].as_atom().map(|atom| system.atoms.text(atom));
-    let number = PRIORITIES.iter().position(|name| Some(*name) == text);
+    let named = PRIORITIES.iter().find(|(_, name)| Some(*name) == text);
     let expected = || wrong(args, 0, "level", ":low, :normal or :high");
-    let number = number.ok_or_else(expected)? as u8;
+    let (number, _) = *named.ok_or_else(expected)?;
     let Some(slot) = system.table.slot(process.pid) else { return done(Value::UNDEFINED) };
     let before = slot.priority.swap(number, Ordering::Relaxed);
-    if number != 0 {
-        system.priorities.store(true, Ordering::Relaxed);
-    }
-    done(Value::atom(system.atoms.intern(PRIORITIES[usize::from(before) % PRIORITIES.len()])))
+    // What else there is are kinds of the normal one.
+    let before = PRIORITIES.iter().find(|(number, _)| *number == before).unwrap_or(&PRIORITIES[0]);
+    done(Value::atom(system.atoms.intern(before.1)))
 }
 
 fn link(process: &mut Process, args: &[Value]) -> Result {

@@ -245,7 +245,7 @@ impl Worker {
     #[inline(always)]
     fn wake_slot(&self, slot: &Slot, to: Pid) {
         if slot.wake(self.is_alone()) {
-            self.enqueue(to);
+            self.enqueue_slot(slot, to);
         } else if slot.is_host() {
             self.system.ring(to);
         }

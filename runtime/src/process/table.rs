@@ -59,7 +59,8 @@ pub struct Slot {
     signalled: AtomicBool,
     /// Somebody waits, or waited, for its end, or it has, or had, a name.
     watched: AtomicBool,
-    /// Which queue it goes to, see [`crate::sched::worker`]; only the process itself writes it.
+    /// Which queue it goes to, see [`crate::sched::queue`]; only the process itself and the worker that runs it
+    /// write it.
     pub(crate) priority: AtomicU8,
     /// The number of its user.
     number: Counter,

@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 mod ending;
 pub(crate) mod hub;
+pub(crate) mod queue;
 mod random;
 pub(crate) mod report;
 pub(crate) mod timer;

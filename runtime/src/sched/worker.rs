@@ -14,6 +14,7 @@
 
 use super::ending::Ending;
 use super::hub::{self, Hub, Next};
+use super::queue::{self, RunQueue};
 use super::random::Random;
 use super::timer::Wheel;
 use crate::error::{ExitReason, Trap};
@@ -33,7 +34,6 @@ use crate::system::{Engine, Preempt, System};
 use crate::tier::STATUS_RETURNED;
 use crate::value::{Pid, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,11 +67,7 @@ pub struct Worker {
     resume: RefCell<Vec<Option<ResumeEntry>>>,
     /// Calls and turns of loops by function, while it is interpreted.
     heat: Vec<Cell<u32>>,
-    queue: RefCell<VecDeque<Pid>>,
-    /// Processes of high and of low priority.
-    others: RefCell<[VecDeque<Pid>; 2]>,
-    /// How often there was a choice between priorities.
-    choices: Cell<u32>,
+    queue: RefCell<RunQueue>,
     timers: RefCell<Wheel<Alarm>>,
     /// Work done so far: reductions, and [`SLICE_WORK`] for each slice.
     work: Cell<u64>,
@@ -128,11 +124,6 @@ const MAX_ENDED: usize = 1024;
 
 /// How often a worker without work looks again before it sleeps.
 const SPINS: u32 = 2000;
-
-/// The priority of a process that goes before those of normal priority, most of the time.
-pub(crate) const HIGH: u8 = 1;
-/// The priority of a process that goes behind them.
-pub(crate) const LOW: u8 = 2;
 
 /// Bits of a timer's key that the wheel gives; above is the number of the worker.
 const KEY_BITS: u32 = 54;
@@ -197,8 +188,6 @@ impl Worker {
             resume: RefCell::default(),
             heat: vec![Cell::new(0); functions],
             queue: RefCell::default(),
-            others: RefCell::default(),
-            choices: Cell::new(0),
             timers: RefCell::new(Wheel::new()),
             work: Cell::new(0),
             looked: Cell::new(0),
@@ -283,19 +272,20 @@ impl Worker {
         }
     }
 
-    /// Puts a runnable process at the end of the queue.
-    #[inline]
+    /// Puts a runnable process at the end of its queue.
     pub(crate) fn enqueue(&self, pid: Pid) {
+        if let Some(slot) = self.system.table.slot(pid) {
+            self.enqueue_slot(slot, pid);
+        }
+    }
+
+    /// Puts a runnable process, which is in this slot, at the end of its queue.
+    #[inline]
+    pub(crate) fn enqueue_slot(&self, slot: &Slot, pid: Pid) {
         match self.id {
-            Some(_) if self.system.priorities.load(Ordering::Relaxed) => {
-                let slot = self.system.table.slot(pid);
-                match slot.map_or(0, |slot| slot.priority.load(Ordering::Relaxed)) {
-                    HIGH => self.others.borrow_mut()[0].push_back(pid),
-                    LOW => self.others.borrow_mut()[1].push_back(pid),
-                    _ => self.queue.borrow_mut().push_back(pid),
-                }
+            Some(_) => {
+                self.queue.borrow_mut().push(pid, slot.priority.load(Ordering::Relaxed));
             }
-            Some(_) => self.queue.borrow_mut().push_back(pid),
             None => self.system.hub.inject([pid]),
         }
     }
@@ -360,42 +350,16 @@ impl Worker {
     /// The process to run next.
     #[inline]
     fn pick(&self) -> Option<Pid> {
-        if self.system.priorities.load(Ordering::Relaxed) {
-            let choice = self.choices.get().wrapping_add(1);
-            self.choices.set(choice);
-            let mut others = self.others.borrow_mut();
-            let [high, low] = &mut *others;
-            let normal = || self.pick_normal();
-            // Nobody starves.
-            return match choice {
-                _ if choice.is_multiple_of(64) => {
-                    low.pop_front().or_else(normal).or_else(|| high.pop_front())
-                }
-                _ if choice.is_multiple_of(8) => {
-                    normal().or_else(|| low.pop_front()).or_else(|| high.pop_front())
-                }
-                _ => high.pop_front().or_else(normal).or_else(|| low.pop_front()),
-            };
+        match &self.random {
+            Some(random) => self.queue.borrow_mut().pop(Some(&mut *random.borrow_mut())),
+            None => self.queue.borrow_mut().pop(None),
         }
-        self.pick_normal()
-    }
-
-    #[inline]
-    fn pick_normal(&self) -> Option<Pid> {
-        let mut queue = self.queue.borrow_mut();
-        if let Some(random) = &self.random
-            && queue.len() > 1
-        {
-            let chosen = random.borrow_mut().below(queue.len() as u64) as usize;
-            return queue.remove(chosen);
-        }
-        queue.pop_front()
     }
 
     /// Is there anything to do about the flags of the hub?
     #[inline]
     fn concerns(&self, attention: u32) -> bool {
-        if attention & !(hub::DEMAND | hub::IDLE) != 0 || self.queue.borrow().len() >= 2 {
+        if attention & !(hub::DEMAND | hub::IDLE) != 0 || self.queue.borrow().to_spare() >= 2 {
             return true;
         }
         // Others have nothing to do, and this worker has nothing to spare.
@@ -432,7 +396,7 @@ impl Worker {
             return true;
         }
         let mut queue = self.queue.borrow_mut();
-        if queue.len() < 2 {
+        if queue.to_spare() < 2 {
             self.spare_since.set(None);
             return true;
         }
@@ -441,8 +405,7 @@ impl Worker {
             Some(since) if self.work.get() - since >= SHARE_AFTER => {
                 self.spare_since.set(None);
                 self.alone.set(false);
-                let half = queue.len() / 2;
-                self.system.hub.share(queue.drain(..half));
+                self.system.hub.share(queue.spare());
             }
             Some(_) => {}
         }
@@ -453,8 +416,7 @@ impl Worker {
     fn rest(&self) -> bool {
         self.flush();
         self.fire_timers();
-        let others = self.others.borrow().iter().any(|queue| !queue.is_empty());
-        if others || !self.queue.borrow().is_empty() {
+        if !self.queue.borrow().is_empty() {
             return true;
         }
         let look = self.timers.borrow().next_look();
@@ -517,7 +479,7 @@ impl Worker {
     pub(crate) fn wake(&self, pid: Pid) {
         let Some(slot) = self.system.table.slot(pid) else { return };
         if slot.wake(self.is_alone()) {
-            self.enqueue(pid);
+            self.enqueue_slot(slot, pid);
         }
     }
 
@@ -570,8 +532,12 @@ impl Worker {
             }
             SliceEnd::Preempted if !matches!(process.wait, Wait::Room { .. }) => {
                 process.worker = std::ptr::null();
+                let waiting = process.mailbox.len();
+                let queue =
+                    queue::belongs(slot.priority.load(Ordering::Relaxed), waiting, used, true);
+                slot.priority.store(queue, Ordering::Relaxed);
                 slot.put_runnable(process);
-                self.enqueue(pid);
+                self.enqueue_slot(slot, pid);
             }
             SliceEnd::Preempted | SliceEnd::Blocked => {
                 if let Some(ending) = self.asked_to_end(&mut process) {
@@ -586,6 +552,10 @@ impl Worker {
                     format!("process {} waits for {what}", process.number)
                 });
                 process.worker = std::ptr::null();
+                let queue = slot.priority.load(Ordering::Relaxed);
+                if queue == queue::EAGER {
+                    slot.priority.store(queue::belongs(queue, 0, used, false), Ordering::Relaxed);
+                }
                 self.put_waiting(slot, process, false);
             }
         }
@@ -597,7 +567,7 @@ impl Worker {
         let pid = process.pid;
         if process.wait == Wait::Message {
             if slot.put_waiting(process, self.is_alone(), || !slot.outer.is_empty()) {
-                self.enqueue(pid);
+                self.enqueue_slot(slot, pid);
             }
             return;
         }
@@ -628,7 +598,7 @@ impl Worker {
                 || room.is_some_and(|(to, ticket, limit)| table.may_send(to, ticket, limit))
         };
         if slot.put_waiting(process, self.is_alone(), ready) {
-            self.enqueue(pid);
+            self.enqueue_slot(slot, pid);
         }
     }
 
