@@ -2,15 +2,16 @@
 //!
 //! | code | convention | parameters | results |
 //! |---|---|---|---|
-//! | entry | tail | `this` if the frame has it, parameters; all boxed in float registers | status, value |
-//! | list entry | tail | address of `this` and parameters | status, value |
-//! | resume | tail | address of a frame record's registers | status, value |
+//! | entry | tail | reductions left; `this` if the frame has it, parameters, all boxed in float registers | status, reductions left, value |
+//! | list entry | tail | address of `this` and parameters | status, reductions left, value |
+//! | resume | tail | address of a frame record's registers | status, reductions left, value |
 //! | enter stub | host | registers, process, address of a resume function | status |
 //! | helper | host | process, words | a word, see the helper table |
 //! | cold stub | preserve-all | words | none: status and result are in the process |
 //!
 //! The process is in the pinned register. Status 0: the value is the result; 1: the function has
-//! written its frame record and unwinds.
+//! written its frame record and unwinds. The reductions left are in the process when a list entry or resume form is
+//! entered, a helper called, and a function has unwound; elsewhere what the process has is stale.
 
 use cranelift_codegen::ir::{AbiParam, Signature, types};
 use cranelift_codegen::isa::{CallConv, TargetIsa};
@@ -19,12 +20,14 @@ use ion_runtime::helpers::Helper;
 /// What every compiled function returns.
 fn returns_status(signature: &mut Signature) {
     signature.returns.push(AbiParam::new(types::I64));
+    signature.returns.push(AbiParam::new(types::I64));
     signature.returns.push(AbiParam::new(types::F64));
 }
 
 /// A function called with `params` values.
 pub fn entry(params: usize) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
+    signature.params.push(AbiParam::new(types::I64));
     signature.params.extend((0..params).map(|_| AbiParam::new(types::F64)));
     returns_status(&mut signature);
     signature

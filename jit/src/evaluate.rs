@@ -10,7 +10,7 @@
 use crate::build::Source;
 use crate::forms::{entry_form, resume_form};
 use crate::infer::Passed;
-use crate::inline::{Limits, inline, refine};
+use crate::inline::{Limits, inline, peel, refine};
 use crate::ir::*;
 use crate::kinds::Kinds;
 use crate::package::{Root, WithReturns, analyse};
@@ -878,12 +878,12 @@ fn compile(units: &[Unit], rules: Rules, limits: Limits) -> Vec<Forms> {
     for (func, unit) in units.iter().enumerate() {
         let mut entry = entries[func].function.clone();
         let func = FuncId(func as u32);
-        if inline(&mut entry, body, &mut limits.clone()) > 0 {
+        if inline(&mut entry, body, &mut limits.clone()) + peel(&mut entry, body) > 0 {
             refine(&mut entry, &facts, package.passed(func));
         }
         let resume = &entries[func.0 as usize].resume;
         let mut resume = resume_form(unit.source(), func, mode, &facts, resume).unwrap();
-        if inline(&mut resume, body, &mut limits.clone()) > 0 {
+        if inline(&mut resume, body, &mut limits.clone()) + peel(&mut resume, body) > 0 {
             refine(&mut resume, &facts, Passed::ANYTHING);
         }
         for function in [&entry, &resume] {

@@ -16,6 +16,7 @@ use crate::kinds::{Facts, Kinds};
 use crate::simplify;
 use ion_runtime::program::FuncId;
 use ion_runtime::value::Value;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
 /// How much to inline.
@@ -80,6 +81,33 @@ pub fn inline<'a>(
             count += 1;
             open.extend(inline_call(function, block, at, callee));
             break;
+        }
+    }
+    count
+}
+
+/// Makes the tests with which recursive functions begin in front of the recursive calls that are left in
+/// `function`, where a call may then be left out. Returns how many were made; if any, [`refine`] should follow.
+pub fn peel<'a>(function: &mut Function, body: impl Fn(FuncId) -> Option<&'a Function>) -> usize {
+    let mut peels: FxHashMap<FuncId, Option<Peel>> = FxHashMap::default();
+    let mut count = 0;
+    let mut open: VecDeque<BlockId> = cfg::reverse_postorder(function).into();
+    while let Some(block) = open.pop_front() {
+        let insts = function.block(block).insts.clone();
+        for (at, inst) in insts.into_iter().enumerate() {
+            let inst = function.inst(inst);
+            let Op::CallKnown { func, this, args } = &inst.op else { continue };
+            if nesting(function, inst.frame, *func) == 0 {
+                continue;
+            }
+            let peel = peels.entry(*func).or_insert_with(|| body(*func).and_then(Peel::of));
+            if let Some(peel) = peel
+                && accepts(function, &peel.head, *this, args)
+            {
+                open.push_back(peel.call(function, block, at));
+                count += 1;
+                break;
+            }
         }
     }
     count
@@ -150,35 +178,10 @@ fn inline_call(
 ) -> Vec<BlockId> {
     let id = function.block(block).insts[at];
     let call = function.inst(id).clone();
-    let Op::CallKnown { this, args, .. } = &call.op else { return Vec::new() };
-
-    // What comes behind the call becomes a block of its own, which takes the result.
-    let rest = function.add_block();
-    let head = &mut function.blocks[block.index()];
-    let tail = head.insts.split_off(at + 1);
-    head.insts.pop();
-    let term = std::mem::replace(&mut head.term, Terminator::Unreachable);
-    function.blocks[rest.index()].insts = tail;
-    function.blocks[rest.index()].term = term;
-
+    let rest = split_behind(function, block, at);
     let order = cfg::reverse_postorder(callee);
-    let mut copier = Copier {
-        callee,
-        values: vec![None; callee.values.len()],
-        states: vec![None; callee.states.len()],
-        blocks: vec![None; callee.blocks.len()],
-        frames: Vec::new(),
-        parent: call.after,
-    };
-    copier.frames(function, call.frame, call.pc);
-    let undefined = function.immediate(Value::UNDEFINED);
-    let mut passed = passed(callee, *this, args);
-    for param in &callee.block(callee.entry).params {
-        let arg = passed.next().flatten();
-        copier.values[param.index()] = Some(arg.unwrap_or(undefined));
-    }
-    let insts = copier.define(function, &order);
-    let returns = copier.fill(function, &order, insts, rest);
+    let mut copier = Copier::new(function, callee, &call);
+    let returns = copier.copy(function, &order, rest);
     if let Some(result) = call.result {
         function.blocks[rest.index()].params.push(result);
         function.values[result.index()].def = ValueDef::Param(rest);
@@ -192,6 +195,106 @@ fn inline_call(
     new
 }
 
+/// Takes the instruction at `at` out of `block`; what comes behind it becomes a block of its own, to which no
+/// edge leads yet.
+fn split_behind(function: &mut Function, block: BlockId, at: usize) -> BlockId {
+    let rest = function.add_block();
+    let head = &mut function.blocks[block.index()];
+    let tail = head.insts.split_off(at + 1);
+    head.insts.pop();
+    let term = std::mem::replace(&mut head.term, Terminator::Unreachable);
+    function.blocks[rest.index()].insts = tail;
+    function.blocks[rest.index()].term = term;
+    rest
+}
+
+/// Most instructions of a test in front of calls, and of a return without a call.
+const MOST_PEELED: usize = 4;
+
+/// A function that begins with a test on which it may return at once, as recursive ones do: calls of it can make
+/// the test ahead and leave out the call.
+struct Peel {
+    /// The test; if it says so, the charge and the return; else `slow`.
+    head: Function,
+    /// Where the call is needed: empty.
+    slow: BlockId,
+}
+
+impl Peel {
+    /// The beginning of `callee`, if it is like that, and nobody can see whether the test was made before
+    /// the call was charged for.
+    fn of(callee: &Function) -> Option<Peel> {
+        let entry = callee.block(callee.entry);
+        let (&safepoint, test) = entry.insts.split_first()?;
+        let is_entry =
+            matches!(callee.inst(safepoint).op, Op::Safepoint { at: SafepointAt::Entry, .. });
+        let pure = |ids: &[InstId]| {
+            ids.len() <= MOST_PEELED && ids.iter().all(|&id| is_pure(callee, callee.inst(id)))
+        };
+        let returns = |target: &Target| {
+            let block = callee.block(target.block);
+            pure(&block.insts) && matches!(block.term, Terminator::Return(_))
+        };
+        let Terminator::Branch { cond, then, otherwise } = &entry.term else { return None };
+        if !is_entry || !pure(test) || returns(then) == returns(otherwise) {
+            return None;
+        }
+        let mut head = callee.clone();
+        let (base, slow) = (head.add_block(), head.add_block());
+        let to = |block| Target { block, args: Vec::new() };
+        let (returning, then, otherwise) = match returns(then) {
+            true => (then, to(base), to(slow)),
+            false => (otherwise, to(slow), to(base)),
+        };
+        head.blocks[base.index()].insts.push(safepoint);
+        head.blocks[base.index()].term = Terminator::Jump(returning.clone());
+        let term = Terminator::Branch { cond: *cond, then, otherwise };
+        let entry = &mut head.blocks[callee.entry.index()];
+        entry.insts.remove(0);
+        entry.term = term;
+        Some(Peel { head, slow })
+    }
+
+    /// Makes the test in front of the call at `at` in `block`; returns the block behind the call.
+    fn call(&self, function: &mut Function, block: BlockId, at: usize) -> BlockId {
+        let id = function.block(block).insts[at];
+        let call = function.inst(id).clone();
+        let rest = split_behind(function, block, at);
+        let mut copier = Copier::new(function, &self.head, &call);
+        let returns = copier.copy(function, &cfg::reverse_postorder(&self.head), rest);
+        let slow = copier.block(self.slow);
+        function.blocks[slow.index()].insts.push(id);
+        let mut to_rest = Target { block: rest, args: Vec::new() };
+        if let Some(result) = call.result {
+            let kinds = function.kinds(result);
+            let of_call = function.add_value(kinds, ValueDef::Inst(id));
+            function.insts[id.index()].result = Some(of_call);
+            to_rest.args.push(of_call);
+            function.blocks[rest.index()].params.push(result);
+            function.values[result.index()].def = ValueDef::Param(rest);
+            function.values[result.index()].kinds = kinds | returns;
+        }
+        function.blocks[slow.index()].term = Terminator::Jump(to_rest);
+        function.blocks[block.index()].term =
+            Terminator::Jump(Target { block: copier.block(self.head.entry), args: Vec::new() });
+        rest
+    }
+}
+
+/// Does an instruction only compute something of Numbers and immediates?
+fn is_pure(function: &Function, inst: &Inst) -> bool {
+    let both = |a: ValueId, b: ValueId, kinds: Kinds| {
+        kinds.contains(function.kinds(a)) && kinds.contains(function.kinds(b))
+    };
+    let computes = match inst.op {
+        Op::Arith { a, b, .. } => both(a, b, Kinds::NUMBER),
+        Op::Compare { a, b, .. } => both(a, b, Kinds::NUMBER),
+        Op::Not { .. } | Op::And { .. } | Op::Or { .. } => true,
+        _ => false,
+    };
+    computes && inst.before.is_none() && inst.after.is_none() && inst.exit.is_none()
+}
+
 struct Copier<'a> {
     callee: &'a Function,
     /// What each value, state and block of the callee has become.
@@ -203,7 +306,34 @@ struct Copier<'a> {
     parent: Option<StateId>,
 }
 
-impl Copier<'_> {
+impl<'a> Copier<'a> {
+    /// For a copy in the place of `call`.
+    fn new(function: &mut Function, callee: &'a Function, call: &Inst) -> Copier<'a> {
+        let mut copier = Copier {
+            callee,
+            values: vec![None; callee.values.len()],
+            states: vec![None; callee.states.len()],
+            blocks: vec![None; callee.blocks.len()],
+            frames: Vec::new(),
+            parent: call.after,
+        };
+        copier.frames(function, call.frame, call.pc);
+        let Op::CallKnown { this, args, .. } = &call.op else { return copier };
+        let undefined = function.immediate(Value::UNDEFINED);
+        let mut passed = passed(callee, *this, args);
+        for param in &callee.block(callee.entry).params {
+            let arg = passed.next().flatten();
+            copier.values[param.index()] = Some(arg.unwrap_or(undefined));
+        }
+        copier
+    }
+
+    /// Makes the copy, whose returns lead to `rest`. The kinds that are returned.
+    fn copy(&mut self, function: &mut Function, order: &[BlockId], rest: BlockId) -> Kinds {
+        let insts = self.define(function, order);
+        self.fill(function, order, insts, rest)
+    }
+
     fn frames(&mut self, function: &mut Function, caller: FrameId, pc: u32) {
         for frame in &self.callee.frames {
             let caller = match frame.caller {

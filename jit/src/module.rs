@@ -449,6 +449,7 @@ impl ProgramCompiler {
                 break;
             }
         }
+        inline::peel(&mut function, callee);
         if checked {
             speculate::accesses(&mut function, &oracle);
         } else {

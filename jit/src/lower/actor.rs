@@ -60,6 +60,7 @@ impl Lower<'_, '_> {
 
     pub(super) fn yield_now(&mut self, id: InstId, cost: u32) {
         self.charge(cost);
+        self.settle_fuel();
         let status = self.call_helper(Helper::yield_now, &[]);
         // The status is always 1; the branch keeps the block's end for the terminator.
         self.check_status(id, status);

@@ -186,7 +186,7 @@ impl<'a> Lower<'a, '_> {
         let mut absent = self.b.ins().icmp_imm_s(IntCC::Equal, old, bits::ABSENT as i64);
         if self.f.kinds(function) != Kinds::FUNCTION {
             let function = self.bits(function);
-            let is_function = self.call_helper(Helper::is_function, &[function]);
+            let is_function = self.call_pure_helper(Helper::is_function, &[function]);
             let is_function = self.b.ins().ireduce(types::I8, is_function);
             absent = self.b.ins().band(absent, is_function);
         }

@@ -5,7 +5,7 @@ use crate::abi;
 use crate::ir::{BlockId, InstId, Op, ValueId};
 use crate::kinds::{Kinds, Repr};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value, types};
+use cranelift_codegen::ir::{BlockArg, Inst, InstBuilder, Value, types};
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
 use ion_runtime::program::{FuncId, NativeId};
@@ -41,7 +41,8 @@ impl Lower<'_, '_> {
     /// Calls the entry of a function; unwinds if it does. The boxed result.
     fn call_entry(&mut self, id: InstId, func: FuncId, this: Value, args: &[ValueId]) -> Value {
         let (params, takes_this) = self.linker.params(func);
-        let mut passed = Vec::with_capacity(params + 1);
+        let mut passed = Vec::with_capacity(params + 2);
+        passed.push(self.look_at_fuel());
         if takes_this {
             passed.push(this);
         }
@@ -54,11 +55,19 @@ impl Lower<'_, '_> {
         }
         let callee = self.callee(func);
         let call = self.b.ins().call(callee, &passed);
-        let (status, value) = {
+        self.returned(id, call)
+    }
+
+    /// Looks at what a compiled function gave back: unwinds if it does; else holds the reductions that are left. The
+    /// boxed result.
+    fn returned(&mut self, id: InstId, call: Inst) -> Value {
+        let (status, fuel, value) = {
             let results = self.b.inst_results(call);
-            (results[0], results[1])
+            (results[0], results[1], results[2])
         };
+        self.fuel_is_settled();
         self.check_status(id, status);
+        self.take_fuel(fuel);
         value
     }
 
@@ -107,6 +116,7 @@ impl Lower<'_, '_> {
                 self.b.switch_to_block(hit);
                 let this = self.float(object);
                 let value = self.call_entry(id, func, this, args);
+                self.settle_fuel();
                 self.b.ins().jump(join, &[BlockArg::Value(value)]);
                 self.b.switch_to_block(next);
             }
@@ -135,11 +145,8 @@ impl Lower<'_, '_> {
         let list = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_RESULT as i32);
         let signature = self.b.import_signature(abi::of_address());
         let call = self.b.ins().call_indirect(signature, answer, &[list]);
-        let (status, value) = {
-            let results = self.b.inst_results(call);
-            (results[0], results[1])
-        };
-        self.check_status(id, status);
+        let value = self.returned(id, call);
+        self.settle_fuel();
         self.b.ins().jump(join, &[BlockArg::Value(value)]);
         self.b.switch_to_block(join);
         if let Some(result) = self.f.inst(id).result {

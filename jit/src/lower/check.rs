@@ -22,20 +22,23 @@ impl Lower<'_, '_> {
     /// The cold block that leaves in the exit state of an instruction.
     pub(super) fn exit(&mut self, id: InstId) -> Block {
         let state = self.f.inst(id).exit.expect("checks have an exit");
-        if let Some(&block) = self.exits.get(&state) {
+        let version = self.fuel_version();
+        if let Some(&block) = self.exits.get(&(state, version)) {
             return block;
         }
         let block = self.b.create_block();
         self.b.set_cold_block(block);
-        self.exits.insert(state, block);
-        self.open_exits.push((block, id, state));
+        self.exits.insert((state, version), block);
+        self.open_exits.push((block, id, state, self.fuel.state.clone()));
         block
     }
 
     /// Writes the blocks to which checks exit.
     pub(super) fn write_exits(&mut self) {
-        while let Some((block, id, state)) = self.open_exits.pop() {
+        while let Some((block, id, state, fuel)) = self.open_exits.pop() {
             self.b.switch_to_block(block);
+            self.fuel.state = fuel;
+            self.settle_fuel();
             self.charge_owed(state);
             let function = self.word(u64::from(self.f.func.0));
             self.call_cold(Helper::exit, &[function]);

@@ -172,7 +172,7 @@ impl Lower<'_, '_> {
             self.b.ins().brif(is_object, join, &[BlockArg::Value(yes)], rest, &[]);
             self.b.switch_to_block(rest);
         }
-        let truth = self.call_helper(Helper::truth, &[word]);
+        let truth = self.call_pure_helper(Helper::truth, &[word]);
         let truth = self.b.ins().ireduce(types::I8, truth);
         self.b.ins().jump(join, &[BlockArg::Value(truth)]);
         self.b.switch_to_block(join);

@@ -15,31 +15,21 @@ const SMALL_FRAME: usize = 64;
 const MANY_VALUES: usize = 512;
 
 impl<'a> Lower<'a, '_> {
-    /// Takes reductions; returns what is left.
-    pub(super) fn charge(&mut self, cost: u32) -> Value {
-        let process = self.process();
-        let fuel = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_FUEL as i32);
-        if cost == 0 {
-            return fuel;
-        }
-        let left = self.b.ins().iadd_imm_s(fuel, -i64::from(cost));
-        self.b.ins().store(TRUSTED, left, process, layout::PROCESS_FUEL as i32);
-        left
-    }
-
     pub(super) fn safepoint(&mut self, id: InstId, cost: u32, at: SafepointAt) {
-        let left = self.charge(cost);
-        let mut gone = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
-        if at == SafepointAt::Entry && self.has_large_frame() {
-            let process = self.process();
-            let worker =
-                self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
-            let limit =
-                self.b.ins().load(types::I64, TRUSTED, worker, layout::WORKER_STACK_LIMIT as i32);
-            let sp = self.b.ins().get_stack_pointer(types::I64);
-            let low = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
-            gone = self.b.ins().bor(gone, low);
+        if at != SafepointAt::Entry || !self.has_large_frame() {
+            return self.charge_and_look(id, cost);
         }
+        self.look_at_fuel();
+        self.charge(cost);
+        let left = self.look_at_fuel();
+        let process = self.process();
+        let worker = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_WORKER as i32);
+        let limit = layout::WORKER_STACK_LIMIT as i32;
+        let limit = self.b.ins().load(types::I64, TRUSTED, worker, limit);
+        let sp = self.b.ins().get_stack_pointer(types::I64);
+        let low = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
+        let gone = self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, left, 0);
+        let gone = self.b.ins().bor(gone, low);
         let cold = self.branch_cold(gone);
         self.in_block(cold, |this| this.unwind(id));
     }
@@ -71,13 +61,15 @@ impl<'a> Lower<'a, '_> {
                 self.lower_match(*frame, *pc, *value, arms, default);
             }
             Terminator::Return(value) => {
+                let fuel = self.look_at_fuel();
                 let value = self.float(*value);
                 let status = self.word(ion_runtime::tier::STATUS_RETURNED);
-                self.b.ins().return_(&[status, value]);
+                self.b.ins().return_(&[status, fuel, value]);
             }
             Terminator::Dispatch(points) => self.dispatch(points),
             Terminator::Unreachable => self.unreachable(),
         }
+        self.write_fuel_edges();
     }
 
     fn dispatch(&mut self, points: &[(u32, BlockId)]) {

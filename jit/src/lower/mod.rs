@@ -14,6 +14,7 @@ mod call;
 mod check;
 mod compare;
 mod control;
+mod fuel;
 mod pattern;
 mod property;
 mod strip;
@@ -33,6 +34,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
+use fuel::Fuel;
 use ion_runtime::heap::offset;
 use ion_runtime::helpers::Helper;
 use ion_runtime::layout;
@@ -104,10 +106,12 @@ pub(crate) struct Lower<'a, 'b> {
     signatures: FxHashMap<Helper, SigRef>,
     stubs: FxHashMap<Helper, FuncRef>,
     callees: FxHashMap<FuncId, FuncRef>,
-    /// Cold blocks that leave in exit states.
-    exits: FxHashMap<StateId, Block>,
+    /// Where the reductions are.
+    fuel: Fuel,
+    /// Cold blocks that leave in exit states, by where the reductions are.
+    exits: FxHashMap<(StateId, u32), Block>,
     /// Those that are still to be written, and for which instruction.
-    open_exits: Vec<(Block, InstId, StateId)>,
+    open_exits: Vec<(Block, InstId, StateId, fuel::State)>,
     /// Address of the record's registers, in the resume form.
     registers: Option<Value>,
     /// Properties that are read only to be called at once: by the reading instruction.
@@ -129,6 +133,7 @@ pub fn lower(
         signatures: FxHashMap::default(),
         stubs: FxHashMap::default(),
         callees: FxHashMap::default(),
+        fuel: Fuel::new(b, f),
         exits: FxHashMap::default(),
         open_exits: Vec::new(),
         registers: None,
@@ -191,6 +196,7 @@ impl<'a> Lower<'a, '_> {
         for &block in &order {
             let clif = self.blocks[&block];
             self.b.switch_to_block(clif);
+            self.start_fuel(block);
             if block == self.f.entry {
                 self.enter(clif);
             }
@@ -201,6 +207,7 @@ impl<'a> Lower<'a, '_> {
             self.terminator(block);
         }
         self.write_exits();
+        self.write_leaves();
         self.b.seal_all_blocks();
     }
 
@@ -209,7 +216,9 @@ impl<'a> Lower<'a, '_> {
         let params: Vec<Value> = self.b.block_params(clif).to_vec();
         match self.f.form {
             ir::Form::Entry => {
-                for (&param, value) in self.f.block(self.f.entry).params.iter().zip(params) {
+                let Some((&fuel, params)) = params.split_first() else { return };
+                self.take_fuel(fuel);
+                for (&param, &value) in self.f.block(self.f.entry).params.iter().zip(params) {
                     let value = self.unbox_float(value, self.f.repr(param));
                     self.values[param.index()] = Some(value);
                 }
@@ -218,10 +227,17 @@ impl<'a> Lower<'a, '_> {
         }
     }
 
+    /// Says where the code that follows comes from.
+    fn set_place(&mut self, id: InstId) {
+        let inst = self.f.inst(id);
+        self.b.set_srcloc(source_location(inst.frame, inst.pc));
+    }
+
     fn inst(&mut self, id: InstId) {
         let f: &'a ir::Function = self.f;
         let inst = f.inst(id);
-        self.b.set_srcloc(source_location(inst.frame, inst.pc));
+        self.set_place(id);
+        self.fuel_for(inst);
         match &inst.op {
             Op::LoadReg { reg } => {
                 let base = self.registers.expect("only the resume form loads registers");
@@ -464,13 +480,20 @@ impl<'a> Lower<'a, '_> {
     /// Writes what follows into `block` and comes back to where it was.
     pub fn in_block(&mut self, block: Block, write: impl FnOnce(&mut Self)) {
         let here = self.b.current_block().expect("there is a current block");
+        let fuel = self.fuel.state.clone();
         self.b.switch_to_block(block);
         write(self);
         self.b.switch_to_block(here);
+        self.fuel.state = fuel;
     }
 
     /// Calls a helper and returns its word.
     pub fn call_helper(&mut self, helper: Helper, args: &[Value]) -> Value {
+        self.with_fuel_settled(|this| this.call_pure_helper(helper, args))
+    }
+
+    /// As [`Self::call_helper`], of one that neither looks at the reductions nor can be seen to run.
+    fn call_pure_helper(&mut self, helper: Helper, args: &[Value]) -> Value {
         let signature = match self.signatures.get(&helper) {
             Some(signature) => *signature,
             None => {
@@ -499,7 +522,9 @@ impl<'a> Lower<'a, '_> {
                 stub
             }
         };
-        self.b.ins().call(stub, args);
+        self.with_fuel_settled(|this| {
+            this.b.ins().call(stub, args);
+        });
     }
 
     /// Unwinds if the status that a cold stub has left is not 0; goes on in a cold block.
@@ -546,6 +571,7 @@ impl<'a> Lower<'a, '_> {
     /// or the one behind it; if it has none, it can only have trapped, and the record is for the
     /// stack trace alone.
     pub fn unwind(&mut self, id: InstId) {
+        self.settle_fuel();
         let inst = self.f.inst(id);
         match inst.before.or(inst.after) {
             Some(state) => self.unwind_to(id, state),
@@ -602,7 +628,8 @@ impl<'a> Lower<'a, '_> {
     fn return_unwound(&mut self) {
         let status = self.word(ion_runtime::tier::STATUS_UNWOUND);
         let nothing = self.b.ins().f64const(0.0);
-        self.b.ins().return_(&[status, nothing]);
+        // Nobody looks at the second word.
+        self.b.ins().return_(&[status, status, nothing]);
     }
 
     /// Writes values into the function's own stack and returns the address of the list.
@@ -634,7 +661,7 @@ impl<'a> Lower<'a, '_> {
             .zip(&target.args)
             .map(|(&param, &arg)| BlockArg::Value(self.value_as(arg, f.repr(param))))
             .collect();
-        (block, args)
+        self.fuel_edge(target.block, block, args)
     }
 
     /// The CLIF block of a block.

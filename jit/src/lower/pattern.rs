@@ -87,6 +87,7 @@ impl Lower<'_, '_> {
         arms: &[Target],
         default: &Target,
     ) {
+        self.settle_fuel();
         let place = self.place(frame, pc);
         let value = self.bits(value);
         let arm = self.call_helper(Helper::match_arm, &[place, value]);

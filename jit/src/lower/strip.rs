@@ -1,10 +1,9 @@
 //! Loops that are paid for ahead: how far they may go, and what they owe.
 
-use super::{Lower, TRUSTED};
+use super::Lower;
 use crate::ir::{ChargeTurns, InstId, LoopLimit, StateId, ValueId};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
-use ion_runtime::layout;
 
 /// Variables beyond this are not counted: sums of turns must be exact.
 const MOST_FROM: f64 = (1u64 << 32) as f64;
@@ -47,8 +46,7 @@ impl Lower<'_, '_> {
     /// The variable after as many turns as are paid for: one turn less than would use up all but one
     /// reduction, so that a turn may always be begun.
     fn paid_end(&mut self, it: &LoopLimit) -> Value {
-        let process = self.process();
-        let fuel = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_FUEL as i32);
+        let fuel = self.load_fuel();
         let left = self.b.ins().iadd_imm_s(fuel, -1);
         let turns = match it.cost {
             1 => left,
@@ -135,21 +133,17 @@ impl Lower<'_, '_> {
         let turns = self.b.ins().fcvt_to_sint_sat(types::I64, distance);
         let sum = self.b.ins().imul_imm_s(turns, i64::from(it.cost));
         let sum = self.b.ins().iadd_imm_s(sum, i64::from(also));
-        let process = self.process();
-        let at = layout::PROCESS_FUEL as i32;
-        let fuel = self.b.ins().load(types::I64, TRUSTED, process, at);
+        let fuel = self.load_fuel();
         let left = self.b.ins().isub(fuel, sum);
-        self.b.ins().store(TRUSTED, left, process, at);
+        self.store_fuel(left);
         sum
     }
 
     /// Takes back what was charged.
     pub(super) fn give_back(&mut self, sum: Value) {
-        let process = self.process();
-        let at = layout::PROCESS_FUEL as i32;
-        let fuel = self.b.ins().load(types::I64, TRUSTED, process, at);
+        let fuel = self.load_fuel();
         let left = self.b.ins().iadd(fuel, sum);
-        self.b.ins().store(TRUSTED, left, process, at);
+        self.store_fuel(left);
     }
 
     /// Charges what a state owes.

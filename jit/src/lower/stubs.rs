@@ -41,9 +41,17 @@ pub fn lower_enter(b: &mut FunctionBuilder<'_>) {
     b.ins().set_pinned_reg(process);
     let signature = b.import_signature(abi::of_address());
     let call = b.ins().call_indirect(signature, code, &[registers]);
-    let (status, value) = (b.inst_results(call)[0], b.inst_results(call)[1]);
+    let results = b.inst_results(call);
+    let (status, fuel, value) = (results[0], results[1], results[2]);
     b.ins().store(TRUSTED, value, process, layout::PROCESS_RESULT as i32);
     b.ins().set_pinned_reg(saved);
+    // What unwinds has stored them.
+    let (returned, done) = (b.create_block(), b.create_block());
+    b.ins().brif(status, done, &[], returned, &[]);
+    b.switch_to_block(returned);
+    b.ins().store(TRUSTED, fuel, process, layout::PROCESS_FUEL as i32);
+    b.ins().jump(done, &[]);
+    b.switch_to_block(done);
     b.ins().return_(&[status]);
     b.seal_all_blocks();
 }
@@ -66,7 +74,9 @@ pub fn lower_list_entry(
     takes_this: bool,
 ) {
     let list = start(b)[0];
-    let mut args = Vec::with_capacity(params + 1);
+    let mut args = Vec::with_capacity(params + 2);
+    let process = b.ins().get_pinned_reg(types::I64);
+    args.push(b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_FUEL as i32));
     let first = usize::from(!takes_this);
     for at in first..=params {
         args.push(b.ins().load(types::F64, TRUSTED, list, at as i32 * 8));
@@ -83,6 +93,9 @@ pub fn lower_missing(
     takes_this: bool,
 ) {
     let params = start(b);
+    let (fuel, params) = (params[0], &params[1..]);
+    let process = b.ins().get_pinned_reg(types::I64);
+    b.ins().store(TRUSTED, fuel, process, layout::PROCESS_FUEL as i32);
     let count = params.len() + usize::from(!takes_this);
     let data = StackSlotData::new(StackSlotKind::ExplicitSlot, count.max(1) as u32 * 8, 3);
     let slot = b.create_sized_stack_slot(data);
@@ -93,13 +106,14 @@ pub fn lower_missing(
         b.ins().store(TRUSTED, undefined, list, 0);
         at = 8;
     }
-    for param in params {
+    for &param in params {
         b.ins().store(TRUSTED, param, list, at);
         at += 8;
     }
     let number = b.ins().iconst(types::I64, i64::from(function.0));
     let status = call_helper(b, isa, Helper::interpret, &[number, list]);
     let nothing = b.ins().f64const(0.0);
-    b.ins().return_(&[status, nothing]);
+    // It always unwinds.
+    b.ins().return_(&[status, fuel, nothing]);
     b.seal_all_blocks();
 }
