@@ -6,7 +6,7 @@ use crate::process::Process;
 use crate::process::mailbox::Pool;
 use crate::process::signal::Signal;
 use crate::process::table::{FreeSlots, ProcessTable, Slot};
-use crate::sched::hub::{COMPANY, Hub, Next};
+use crate::sched::hub::{COMPANY, Hub, INJECTED, LONELY, Next, RETREAT};
 use crate::value::{Pid, Value};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
@@ -291,5 +291,42 @@ fn what_a_worker_does_alone_is_seen_by_those_that_come_after() {
         other.join().expect("no panic");
         assert_eq!(running.queued.load(Ordering::SeqCst), 1);
         assert_eq!(running.slice(), 3);
+    });
+}
+
+#[test]
+fn what_others_have_goes_to_the_worker_that_reserves_it() {
+    model(|| {
+        let hub = Arc::new(Hub::new(2, false));
+        let other = {
+            let hub = hub.clone();
+            thread::spawn(move || {
+                // It has a process, and gives it away if it sees in time that it should.
+                let mut ran = 1;
+                if hub.attention() & RETREAT != 0 && hub.retreat([PID]) {
+                    ran = 0;
+                }
+                ran + work(&hub, 1)
+            })
+        };
+        hub.reserve();
+        let mut alone = true;
+        let mut ran = 0;
+        thread::yield_now();
+        if hub.attention() & LONELY != 0 {
+            assert!(hub.claim());
+        }
+        if hub.attention() & INJECTED != 0 {
+            ran += hub.take().len();
+        }
+        loop {
+            match hub.sleep(0, alone, None, || 0, |_| {}) {
+                Next::Run(pids) => ran += pids.len(),
+                Next::Timers(_) => {}
+                Next::Stop => break,
+            }
+            alone = false;
+        }
+        assert_eq!(ran + other.join().expect("no panic"), 1);
     });
 }

@@ -11,6 +11,7 @@ use crate::process::table::ProcessTable;
 use crate::program::Program;
 use crate::sched::blocking::Blocking;
 use crate::sched::hub::Hub;
+use crate::sched::trial::{Done, Trials};
 use crate::slab::Slab;
 use crate::tier::Compiler;
 use crate::value::Pid;
@@ -269,12 +270,16 @@ pub struct System {
     pub(crate) hosts: Mutex<Hosts>,
     /// What workers share about scheduling.
     pub(crate) hub: Hub,
+    /// Whether it is worth sharing processes.
+    pub(crate) trials: Trials,
     /// The threads of workers that have been started and nobody has joined.
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
     /// Threads for functions that block.
     pub(crate) blocking: Blocking,
     /// Time slices handed out, by worker.
     pub(crate) slices: Box<[Slices]>,
+    /// What each worker has done.
+    pub(crate) done: Box<[Done]>,
     /// The functions as the interpreter runs them.
     pub(crate) codes: Arc<Slab<CodeBlock>>,
     /// The main process, and how it ended.

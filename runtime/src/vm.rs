@@ -15,6 +15,7 @@ use crate::process::table::{FreeSlots, ProcessTable};
 use crate::program::Program;
 use crate::sched::hub::Hub;
 use crate::sched::report;
+use crate::sched::trial::Done;
 use crate::sched::worker::{MAX_SCHEDULERS, Worker};
 use crate::system::{Config, Counters, Preempt, Sink, Slices, System};
 use crate::tier::{Compiler, CompilerStats};
@@ -234,9 +235,11 @@ pub(crate) fn system(
         later: Default::default(),
         hosts: Default::default(),
         hub: Hub::new(workers, open),
+        trials: Default::default(),
         threads: Default::default(),
         blocking: Default::default(),
         slices: (0..workers).map(|_| Slices::default()).collect(),
+        done: (0..workers).map(|_| Done::default()).collect(),
         codes: Arc::new(CodeBlock::program(&linked.program, fused)),
         main: Default::default(),
         main_end: Default::default(),

@@ -14,7 +14,8 @@
 //! slices, nobody else starts, runs, wakes or ends processes, so it reads and writes mailboxes and states without
 //! locked instructions: they would be a third of a small message. It gives up before it shares processes, and before
 //! it sleeps; what is put here meanwhile waits for it. A worker whose timer is due asks for it and waits. In an open
-//! machine, where threads of the host send, nobody is ever alone.
+//! machine, where threads of the host send, nobody is ever alone. A worker that finds that sharing was worth nothing
+//! (`trial.rs`) *reserves* everything: the others put what they have here, for it, and sleep; then it is alone.
 //!
 //! The run is over when all workers sleep, no timer is pending, no process is on a thread of its own, and
 //! nobody holds the machine open.
@@ -40,6 +41,8 @@ pub(crate) const LOOK: u32 = 16;
 pub(crate) const LONELY: u32 = 32;
 /// The worker that is alone is to give that up.
 pub(crate) const COMPANY: u32 = 64;
+/// All workers but the one that has reserved everything are to put what they have here.
+pub(crate) const RETREAT: u32 = 128;
 
 /// See the module text.
 #[derive(Debug)]
@@ -77,6 +80,8 @@ struct Inner {
     asleep: usize,
     /// A worker that is awake is alone, see the module text.
     alone: bool,
+    /// What is here, and what others still have, is for one worker that is awake, see the module text.
+    reserved: bool,
     /// Workers that have something to do and wait until no other is alone.
     hindered: usize,
     /// By worker that sleeps: when its next timer is due.
@@ -114,6 +119,7 @@ impl Hub {
                 idle: 0,
                 asleep: 0,
                 alone: false,
+                reserved: false,
                 hindered: 0,
                 deadlines: vec![None; workers],
                 cancelled: vec![Vec::new(); workers],
@@ -155,7 +161,7 @@ impl Hub {
     /// A worker that was started begins to work.
     pub(crate) fn arrive(&self) {
         let mut inner = self.lock();
-        while inner.alone && !inner.stopped {
+        while inner.is_for_one() && !inner.stopped {
             inner = self.hinder(inner);
         }
         inner.idle -= 1;
@@ -203,8 +209,11 @@ impl Hub {
         if inner.may_be_alone() {
             flags |= LONELY;
         }
-        if inner.alone && inner.hindered > 0 {
+        if inner.is_for_one() && inner.hindered > 0 {
             flags |= COMPANY;
+        }
+        if inner.reserved && inner.idle + 1 < inner.workers {
+            flags |= RETREAT;
         }
         self.attention.store(flags, Ordering::Relaxed);
     }
@@ -218,12 +227,31 @@ impl Hub {
     pub(crate) fn claim(&self) -> bool {
         let mut inner = self.lock();
         let claimed = inner.may_be_alone();
-        inner.alone |= claimed;
+        if claimed {
+            (inner.alone, inner.reserved) = (true, false);
+        }
         self.publish(&inner);
         claimed
     }
 
-    /// The worker that is alone, and calls this between two slices, is so no more.
+    /// Reserves everything for the worker that calls this, until it claims to be alone, gives up or sleeps.
+    pub(crate) fn reserve(&self) {
+        let mut inner = self.lock();
+        inner.reserved = true;
+        self.publish(&inner);
+    }
+
+    /// Puts here what a worker has, because another one has reserved it; false if none has.
+    pub(crate) fn retreat(&self, pids: impl IntoIterator<Item = Pid>) -> bool {
+        let mut inner = self.lock();
+        if inner.reserved {
+            inner.injected.extend(pids);
+            self.publish(&inner);
+        }
+        inner.reserved
+    }
+
+    /// The worker that is alone or has reserved everything, and calls this between two slices, does so no more.
     pub(crate) fn give_up(&self) {
         let mut inner = self.lock();
         self.end_alone(&mut inner);
@@ -231,13 +259,13 @@ impl Hub {
     }
 
     fn end_alone(&self, inner: &mut Inner) {
-        inner.alone = false;
+        (inner.alone, inner.reserved) = (false, false);
         if inner.hindered > 0 {
             self.bell.notify_all();
         }
     }
 
-    /// Waits for the bell because another worker is alone, which is asked to give that up.
+    /// Waits for the bell because everything is for another worker, which is asked to give that up.
     fn hinder<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         inner.hindered += 1;
         self.publish(&inner);
@@ -266,8 +294,8 @@ impl Hub {
     }
 
     fn ring(&self, inner: MutexGuard<'_, Inner>) {
-        // One that is alone takes what is here; who sleeps may not.
-        let sleepers = inner.asleep > 0 && !inner.alone;
+        // If it is for one that is awake, those that sleep may not take it.
+        let sleepers = inner.asleep > 0 && !inner.is_for_one();
         // A single process is soon taken by a worker that is busy, or else `nudge` helps.
         let start = inner.injected.len() > 1 && inner.wants_another();
         drop(inner);
@@ -311,10 +339,11 @@ impl Hub {
         asked
     }
 
-    /// Takes a fair part of the processes here.
+    /// Takes a fair part of the processes here, or all if they are for the worker that calls this.
     pub(crate) fn take(&self) -> Vec<Pid> {
         let mut inner = self.lock();
-        let taken = part(&mut inner);
+        let taken =
+            if inner.is_for_one() { inner.injected.drain(..).collect() } else { part(&mut inner) };
         self.publish(&inner);
         taken
     }
@@ -357,7 +386,8 @@ impl Hub {
         self.bell.notify_all();
     }
 
-    /// Says that `worker` has nothing to do, and waits until it has; it is not `alone` any more then.
+    /// Says that `worker` has nothing to do, and waits until it has. It is not alone any more then and has nothing
+    /// reserved; `alone`: it was or had.
     /// `deadline`: when its next timer is due; `now` tells the time on the same clock. `spin` is called while it
     /// is worth waiting awake.
     pub(crate) fn sleep(
@@ -385,8 +415,8 @@ impl Hub {
             if inner.stopped {
                 break Next::Stop;
             }
-            if inner.alone {
-                // What is here is for the one that is alone, but for timers of this worker.
+            if inner.is_for_one() {
+                // Only timers are for this one.
                 let left = deadline.map(|deadline| deadline.saturating_sub(now()));
                 inner = match left {
                     Some(0) => self.hinder(inner),
@@ -445,6 +475,11 @@ impl Hub {
 }
 
 impl Inner {
+    /// Is what is here for one worker that is awake?
+    fn is_for_one(&self) -> bool {
+        self.alone || self.reserved
+    }
+
     /// Is there one worker that has something to do, and nobody who would touch what it works with?
     fn may_be_alone(&self) -> bool {
         let rest = self.injected.is_empty() && self.looks.is_empty() && self.hindered == 0;

@@ -7,4 +7,5 @@ pub(crate) mod queue;
 mod random;
 pub(crate) mod report;
 pub(crate) mod timer;
+pub(crate) mod trial;
 pub mod worker;

@@ -17,6 +17,7 @@ use super::hub::{self, Hub, Next};
 use super::queue::{self, RunQueue};
 use super::random::Random;
 use super::timer::Wheel;
+use super::trial::Sample;
 use crate::error::{ExitReason, Trap};
 use crate::helpers::{HELPERS, HelperTable};
 use crate::interp::code::{CodeBlock, Codes};
@@ -99,6 +100,8 @@ pub struct Worker {
     /// Is it the only thread that starts, wakes and ends processes? Changes between slices only, see
     /// [`super::hub`].
     alone: Cell<bool>,
+    /// Has it reserved everything, until it is alone?
+    reserves: Cell<bool>,
 }
 
 /// What one worker has counted.
@@ -203,6 +206,7 @@ impl Worker {
             ended: RefCell::default(),
             slots: FreeSlots::default(),
             alone: Cell::new(false),
+            reserves: Cell::new(false),
             stack_limit,
         }
     }
@@ -328,6 +332,7 @@ impl Worker {
             }
             if self.work.get() - self.looked.get() >= LOOK_AFTER {
                 self.fire_timers();
+                self.judge();
             }
             match self.pick() {
                 Some(pid) => self.run_process(pid),
@@ -380,15 +385,27 @@ impl Worker {
             }
             return true;
         }
-        if attention & hub::COMPANY != 0 && self.alone.take() {
+        if attention & hub::COMPANY != 0 && self.is_for_one() {
+            self.end_alone();
             self.system.hub.give_up();
             return true;
         }
-        if attention & hub::LONELY != 0 && !self.is_alone() {
-            self.alone.set(self.system.hub.claim());
+        if attention & hub::RETREAT != 0 && !self.reserves.get() {
+            let mut queue = self.queue.borrow_mut();
+            let all = std::iter::from_fn(|| queue.pop(None)).collect::<Vec<Pid>>();
+            if !self.system.hub.retreat(all.iter().copied()) {
+                drop(queue);
+                all.into_iter().for_each(|pid| self.enqueue(pid));
+            }
+            return true;
+        }
+        if attention & hub::LONELY != 0 && !self.is_alone() && self.system.hub.claim() {
+            self.alone.set(true);
+            self.reserves.set(false);
+            self.system.trials.look(|trial| trial.alone(self.sample()));
         }
         // What is injected is for workers that have nothing to do, if there are any that may take it.
-        let for_others = attention & hub::IDLE != 0 && !self.is_alone();
+        let for_others = attention & hub::IDLE != 0 && !self.is_for_one();
         if attention & hub::INJECTED != 0 && !for_others {
             self.system.hub.take().into_iter().for_each(|pid| self.enqueue(pid));
         }
@@ -404,12 +421,53 @@ impl Worker {
             None => self.spare_since.set(Some(self.work.get())),
             Some(since) if self.work.get() - since >= SHARE_AFTER => {
                 self.spare_since.set(None);
-                self.alone.set(false);
+                let (now, alone) = (self.sample(), self.is_alone());
+                if !self.system.trials.look(|trial| trial.may_share(now, alone)) {
+                    return true;
+                }
+                self.end_alone();
                 self.system.hub.share(queue.spare());
             }
             Some(_) => {}
         }
         true
+    }
+
+    /// Is everything that is injected for this worker?
+    fn is_for_one(&self) -> bool {
+        self.alone.get() || self.reserves.get()
+    }
+
+    /// The worker is not alone any more, and has reserved nothing; the hub does not know it yet.
+    fn end_alone(&self) -> bool {
+        self.alone.take() | self.reserves.take()
+    }
+
+    /// Says what this worker has done, if others may want to know.
+    fn publish(&self) {
+        let done = &self.system.done;
+        if done.len() > 1 {
+            done[self.id.unwrap_or_default()].publish(self.work.get(), self.now());
+        }
+    }
+
+    /// What all workers have done by now.
+    fn sample(&self) -> Sample {
+        self.publish();
+        Sample::new(self.now(), &self.system.done)
+    }
+
+    /// Looks whether it is worth sharing processes, if that is being tried.
+    fn judge(&self) {
+        let trials = &self.system.trials;
+        if trials.going_on() {
+            let taken = self.system.hub.attention() & hub::INJECTED == 0;
+            let now = self.sample();
+            if trials.look(|trial| trial.fails(now, taken)) && !self.is_alone() {
+                self.reserves.set(true);
+                self.system.hub.reserve();
+            }
+        }
     }
 
     /// Nothing can run: waits until something can. False if the run is over.
@@ -434,8 +492,11 @@ impl Worker {
             }
         };
         let id = self.id.unwrap_or_default();
-        let alone = self.alone.take();
-        match self.system.hub.sleep(id, alone, look, || self.now(), spin) {
+        let alone = self.end_alone();
+        let next = self.system.hub.sleep(id, alone, look, || self.now(), spin);
+        // The time that it took to wait is no time of work.
+        self.publish();
+        match next {
             Next::Run(pids) => pids.into_iter().for_each(|pid| self.enqueue(pid)),
             Next::Timers(cancelled) => self.cancel_own(cancelled),
             Next::Stop => return false,
