@@ -188,6 +188,7 @@ impl Function {
                 SafepointAt::After => format!("safepoint {cost}"),
             },
             Op::Charge { cost } => format!("charge {cost}"),
+            Op::Refund { cost } => format!("refund {cost}"),
             Op::Trace => "trace".to_owned(),
             Op::LoopHead => "loop".to_owned(),
             Op::CheckShape { object, shape } => format!("check {} shape {}", v(object), shape.0),

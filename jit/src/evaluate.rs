@@ -793,6 +793,10 @@ impl<'a> Machine<'a> {
                 world.charge(*cost)?;
                 V::Undefined
             }
+            Op::Refund { cost } => {
+                world.charges -= u64::from(*cost);
+                V::Undefined
+            }
             Op::Trace | Op::LoopHead => V::Undefined,
             other => unreachable!("{other:?} is made by speculation, which these tests do without"),
         };
@@ -878,12 +882,12 @@ fn compile(units: &[Unit], rules: Rules, limits: Limits) -> Vec<Forms> {
     for (func, unit) in units.iter().enumerate() {
         let mut entry = entries[func].function.clone();
         let func = FuncId(func as u32);
-        if inline(&mut entry, body, &mut limits.clone()) + peel(&mut entry, body) > 0 {
+        if inline(&mut entry, body, &mut limits.clone()) + peel(&mut entry, body, false) > 0 {
             refine(&mut entry, &facts, package.passed(func));
         }
         let resume = &entries[func.0 as usize].resume;
         let mut resume = resume_form(unit.source(), func, mode, &facts, resume).unwrap();
-        if inline(&mut resume, body, &mut limits.clone()) + peel(&mut resume, body) > 0 {
+        if inline(&mut resume, body, &mut limits.clone()) + peel(&mut resume, body, false) > 0 {
             refine(&mut resume, &facts, Passed::ANYTHING);
         }
         for function in [&entry, &resume] {

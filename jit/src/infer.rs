@@ -550,6 +550,7 @@ impl Solver<'_> {
             | Op::ChargeTurns(_)
             | Op::Safepoint { .. }
             | Op::Charge { .. }
+            | Op::Refund { .. }
             | Op::Trace
             | Op::LoopHead
             | Op::CheckShape { .. }

@@ -14,6 +14,7 @@ use crate::infer::{Passed, infer};
 use crate::ir::*;
 use crate::kinds::{Facts, Kinds};
 use crate::simplify;
+use crate::speculate::is_pure;
 use ion_runtime::program::FuncId;
 use ion_runtime::value::Value;
 use rustc_hash::FxHashMap;
@@ -87,8 +88,13 @@ pub fn inline<'a>(
 }
 
 /// Makes the tests with which recursive functions begin in front of the recursive calls that are left in
-/// `function`, where a call may then be left out. Returns how many were made; if any, [`refine`] should follow.
-pub fn peel<'a>(function: &mut Function, body: impl Fn(FuncId) -> Option<&'a Function>) -> usize {
+/// `function`, where a call may then be left out. `reads`: tests may read properties. Returns how many were made;
+/// if any, [`refine`] should follow.
+pub fn peel<'a>(
+    function: &mut Function,
+    body: impl Fn(FuncId) -> Option<&'a Function>,
+    reads: bool,
+) -> usize {
     let mut peels: FxHashMap<FuncId, Option<Peel>> = FxHashMap::default();
     let mut count = 0;
     let mut open: VecDeque<BlockId> = cfg::reverse_postorder(function).into();
@@ -100,8 +106,8 @@ pub fn peel<'a>(function: &mut Function, body: impl Fn(FuncId) -> Option<&'a Fun
             if nesting(function, inst.frame, *func) == 0 {
                 continue;
             }
-            let peel = peels.entry(*func).or_insert_with(|| body(*func).and_then(Peel::of));
-            if let Some(peel) = peel
+            let peel = || body(*func).and_then(|body| Peel::of(body, reads));
+            if let Some(peel) = peels.entry(*func).or_insert_with(peel)
                 && accepts(function, &peel.head, *this, args)
             {
                 open.push_back(peel.call(function, block, at));
@@ -211,48 +217,54 @@ fn split_behind(function: &mut Function, block: BlockId, at: usize) -> BlockId {
 /// Most instructions of a test in front of calls, and of a return without a call.
 const MOST_PEELED: usize = 4;
 
-/// A function that begins with a test on which it may return at once, as recursive ones do: calls of it can make
-/// the test ahead and leave out the call.
+/// A function that begins with a test on which it may return at once, as recursive ones do. A call of it begins
+/// with a copy of that; where the function would go on, the charge is given back and the call made, which makes the
+/// test again.
 struct Peel {
-    /// The test; if it says so, the charge and the return; else `slow`.
+    /// The function up to where it goes on.
     head: Function,
-    /// Where the call is needed: empty.
+    /// Where it goes on: empty.
     slow: BlockId,
+    /// What it has charged there.
+    cost: u32,
 }
 
 impl Peel {
-    /// The beginning of `callee`, if it is like that, and nobody can see whether the test was made before
-    /// the call was charged for.
-    fn of(callee: &Function) -> Option<Peel> {
+    /// The beginning of `callee`, if it is like that, and nobody can see whether the test was made twice.
+    fn of(callee: &Function, reads: bool) -> Option<Peel> {
         let entry = callee.block(callee.entry);
         let (&safepoint, test) = entry.insts.split_first()?;
-        let is_entry =
-            matches!(callee.inst(safepoint).op, Op::Safepoint { at: SafepointAt::Entry, .. });
-        let pure = |ids: &[InstId]| {
-            ids.len() <= MOST_PEELED && ids.iter().all(|&id| is_pure(callee, callee.inst(id)))
+        let Op::Safepoint { at: SafepointAt::Entry, cost } = callee.inst(safepoint).op else {
+            return None;
+        };
+        let may_run_twice = |id: &InstId| {
+            let inst = callee.inst(*id);
+            is_pure(inst) && (reads || !matches!(inst.op, Op::GetProp { .. }))
         };
         let returns = |target: &Target| {
             let block = callee.block(target.block);
-            pure(&block.insts) && matches!(block.term, Terminator::Return(_))
+            let stays = |id: &InstId| !matches!(callee.inst(*id).op, Op::CallKnown { .. });
+            block.insts.len() <= MOST_PEELED
+                && block.insts.iter().all(stays)
+                && matches!(block.term, Terminator::Return(_))
         };
-        let Terminator::Branch { cond, then, otherwise } = &entry.term else { return None };
-        if !is_entry || !pure(test) || returns(then) == returns(otherwise) {
+        let Terminator::Branch { then, otherwise, .. } = &entry.term else { return None };
+        let at_once = returns(then);
+        if test.len() > MOST_PEELED
+            || !test.iter().all(may_run_twice)
+            || at_once == returns(otherwise)
+        {
             return None;
         }
         let mut head = callee.clone();
-        let (base, slow) = (head.add_block(), head.add_block());
-        let to = |block| Target { block, args: Vec::new() };
-        let (returning, then, otherwise) = match returns(then) {
-            true => (then, to(base), to(slow)),
-            false => (otherwise, to(slow), to(base)),
-        };
-        head.blocks[base.index()].insts.push(safepoint);
-        head.blocks[base.index()].term = Terminator::Jump(returning.clone());
-        let term = Terminator::Branch { cond: *cond, then, otherwise };
-        let entry = &mut head.blocks[callee.entry.index()];
-        entry.insts.remove(0);
-        entry.term = term;
-        Some(Peel { head, slow })
+        let slow = head.add_block();
+        if let Terminator::Branch { then, otherwise, .. } =
+            &mut head.blocks[callee.entry.index()].term
+        {
+            let goes_on = if at_once { otherwise } else { then };
+            *goes_on = Target { block: slow, args: Vec::new() };
+        }
+        Some(Peel { head, slow, cost })
     }
 
     /// Makes the test in front of the call at `at` in `block`; returns the block behind the call.
@@ -263,7 +275,8 @@ impl Peel {
         let mut copier = Copier::new(function, &self.head, &call);
         let returns = copier.copy(function, &cfg::reverse_postorder(&self.head), rest);
         let slow = copier.block(self.slow);
-        function.blocks[slow.index()].insts.push(id);
+        let refund = function.add_inst(Op::Refund { cost: self.cost }, call.frame, call.pc);
+        function.blocks[slow.index()].insts.extend([refund, id]);
         let mut to_rest = Target { block: rest, args: Vec::new() };
         if let Some(result) = call.result {
             let kinds = function.kinds(result);
@@ -279,20 +292,6 @@ impl Peel {
             Terminator::Jump(Target { block: copier.block(self.head.entry), args: Vec::new() });
         rest
     }
-}
-
-/// Does an instruction only compute something of Numbers and immediates?
-fn is_pure(function: &Function, inst: &Inst) -> bool {
-    let both = |a: ValueId, b: ValueId, kinds: Kinds| {
-        kinds.contains(function.kinds(a)) && kinds.contains(function.kinds(b))
-    };
-    let computes = match inst.op {
-        Op::Arith { a, b, .. } => both(a, b, Kinds::NUMBER),
-        Op::Compare { a, b, .. } => both(a, b, Kinds::NUMBER),
-        Op::Not { .. } | Op::And { .. } | Op::Or { .. } => true,
-        _ => false,
-    };
-    computes && inst.before.is_none() && inst.after.is_none() && inst.exit.is_none()
 }
 
 struct Copier<'a> {

@@ -449,7 +449,7 @@ impl ProgramCompiler {
                 break;
             }
         }
-        inline::peel(&mut function, callee);
+        inline::peel(&mut function, callee, checked);
         if checked {
             speculate::accesses(&mut function, &oracle);
         } else {

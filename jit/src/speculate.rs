@@ -40,7 +40,7 @@ pub struct Oracle<'a> {
 }
 
 /// Can nobody see whether the instruction has run once or twice, or not at all?
-fn is_pure(inst: &Inst) -> bool {
+pub(crate) fn is_pure(inst: &Inst) -> bool {
     match inst.op {
         Op::LoopHead
         | Op::CheckShape { .. }

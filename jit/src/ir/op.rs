@@ -333,6 +333,11 @@ pub enum Op {
         /// Reductions.
         cost: u32,
     },
+    /// Takes back a charge that the call right behind it makes again.
+    Refund {
+        /// Reductions.
+        cost: u32,
+    },
     /// How many turns of a loop are paid for.
     LoopLimit(LoopLimit),
     /// Charges for turns of a loop, without a check.
@@ -532,6 +537,7 @@ impl Op {
             | Yield { .. }
             | Safepoint { .. }
             | Charge { .. }
+            | Refund { .. }
             | Trace
             | LoopHead => {}
             Arith { a, b, .. }
@@ -629,6 +635,7 @@ impl Op {
             | Yield { .. }
             | Safepoint { .. }
             | Charge { .. }
+            | Refund { .. }
             | Trace
             | LoopHead => {}
             Arith { a, b, .. }

@@ -39,6 +39,9 @@ impl Lower<'_, '_> {
 
     pub(super) fn arith(&mut self, id: InstId, op: ArithOp, a: ValueId, b: ValueId) {
         let (a_kinds, b_kinds) = (self.f.kinds(a), self.f.kinds(b));
+        if super::text::is_append(self.f, op, a, b) {
+            return self.append(id, a, b);
+        }
         if !a_kinds.intersects(Kinds::NUMBER) || !b_kinds.intersects(Kinds::NUMBER) {
             let (op, a, b) = (self.word(code(op)), self.bits(a), self.bits(b));
             return self.helper_result(id, Helper::arith, &[op, a, b]);

@@ -17,9 +17,11 @@ use ion_runtime::value::bits;
 const MAX_INLINE: usize = 256;
 
 /// What a new object's word is.
-enum Word {
+pub(super) enum Word {
     Constant(u64),
     Value(ValueId),
+    /// This.
+    Made(Value),
     /// The address of the object this many bytes before this one.
     Before(i64),
 }
@@ -27,7 +29,7 @@ enum Word {
 impl<'a> Lower<'a, '_> {
     /// Allocates `words` words and writes them; goes to `slow` if there is no room. Gives the address
     /// of the first.
-    fn allocate(&mut self, words: &[Word], slow: Block) -> Value {
+    pub(super) fn allocate(&mut self, words: &[Word], slow: Block) -> Value {
         let bytes = words.len() as i64 * 8;
         let process = self.process();
         let at = self.b.ins().load(types::I64, TRUSTED, process, layout::PROCESS_ALLOC as i32);
@@ -43,6 +45,7 @@ impl<'a> Lower<'a, '_> {
                 Word::Constant(word) => self.word(*word),
                 Word::Value(value) if self.f.repr(*value) == Repr::F64 => self.value(*value),
                 Word::Value(value) => self.bits(*value),
+                Word::Made(value) => *value,
                 Word::Before(distance) => self.b.ins().iadd_imm_s(at, i as i64 * 8 - distance),
             };
             self.b.ins().store(TRUSTED, word, at, i as i32 * 8);
@@ -51,7 +54,7 @@ impl<'a> Lower<'a, '_> {
     }
 
     /// The value that points to `address`.
-    fn pointer(&mut self, address: Value) -> Value {
+    pub(super) fn pointer(&mut self, address: Value) -> Value {
         let tag = self.word(bits::TAG_POINTER << 48);
         self.b.ins().bor(address, tag)
     }

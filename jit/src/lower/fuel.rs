@@ -14,6 +14,7 @@
 //! them, starts and ends with them in the process, and what writes starts with nothing to look at.
 //! Absent on purpose: charges of whole loops (`strip`).
 
+use super::text::is_append;
 use super::{Lower, TRUSTED};
 use crate::cfg;
 use crate::ir::{self, BlockId, CompareOp, Function, Inst, InstId, Op, Terminator, ValueId};
@@ -164,7 +165,7 @@ enum Touch {
 fn touch(function: &Function, inst: &Inst) -> Touch {
     let kinds = |value: ValueId| function.kinds(value);
     let nothing = match inst.op {
-        Op::Safepoint { .. } | Op::Charge { .. } => return Touch::Charges,
+        Op::Safepoint { .. } | Op::Charge { .. } | Op::Refund { .. } => return Touch::Charges,
         Op::CallKnown { .. } => return Touch::Passes,
         Op::StoreSlot { .. } => return Touch::Seen,
         Op::NewObject { .. }
@@ -174,8 +175,9 @@ fn touch(function: &Function, inst: &Inst) -> Touch {
         | Op::GetProp { .. }
         | Op::SetProp { .. } => return Touch::Seldom,
         Op::Arith { a, b, .. } if kinds(a) == Kinds::NUMBER && kinds(b) == Kinds::NUMBER => true,
-        Op::Arith { a, b, .. }
-            if kinds(a).intersects(Kinds::NUMBER) && kinds(b).intersects(Kinds::NUMBER) =>
+        Op::Arith { op, a, b }
+            if kinds(a).intersects(Kinds::NUMBER) && kinds(b).intersects(Kinds::NUMBER)
+                || is_append(function, op, a, b) =>
         {
             return Touch::Seldom;
         }
@@ -252,6 +254,19 @@ impl Lower<'_, '_> {
         self.fuel.versions += 1;
         self.fuel.state.version = self.fuel.versions;
         self.fuel.state.owed += cost;
+    }
+
+    /// Gives reductions back that the call behind takes again. If the safepoint that took them has not looked yet, it
+    /// need not: the call leaves the same records.
+    pub(super) fn refund(&mut self, cost: u32) {
+        let state = &mut self.fuel.state;
+        if state.unchecked.pop_if(|(_, owed)| *owed == state.owed).is_some() {
+            state.owed -= cost;
+            return;
+        }
+        let fuel = self.look_at_fuel();
+        let more = self.b.ins().iadd_imm_s(fuel, i64::from(cost));
+        self.b.def_var(self.fuel.variable, more);
     }
 
     /// Takes reductions; before anything can be seen, the function is left at `id` if there are none left.

@@ -19,6 +19,7 @@ mod pattern;
 mod property;
 mod strip;
 mod stubs;
+mod text;
 
 pub use stubs::{lower_cold_stub, lower_enter, lower_list_entry, lower_missing};
 
@@ -311,9 +312,8 @@ impl<'a> Lower<'a, '_> {
             Op::Capture { function, cell, value } => self.capture(id, *function, *cell, *value),
             Op::MakeClosure { function, captures } => self.make_closure(id, *function, captures),
             Op::Safepoint { cost, at } => self.safepoint(id, *cost, *at),
-            Op::Charge { cost } => {
-                self.charge(*cost);
-            }
+            Op::Charge { cost } => self.charge(*cost),
+            Op::Refund { cost } => self.refund(*cost),
             Op::Trace => {
                 let place = self.place(inst.frame, inst.pc);
                 self.call_helper(Helper::trace, &[place]);

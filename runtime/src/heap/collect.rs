@@ -84,6 +84,15 @@ fn fields(tag: u32, aux: usize) -> Fields {
     Fields { row, count, single, storage }
 }
 
+/// Bytes of an object with a shape, without its slots.
+const PLAIN_BYTES: usize = offset::OBJECT_SLOTS;
+
+/// Is it the tag of an object with a shape that the space has in a chunk?
+#[inline(always)]
+fn is_plain(tag: u32) -> bool {
+    (tag::FIRST_SHAPE..tag::MARK).contains(&tag)
+}
+
 /// Bytes of an array without its storage.
 const ARRAY_BYTES: usize = 24;
 
@@ -126,11 +135,30 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
         }
     }
 
+    #[inline(always)]
     fn object(&mut self, object: *mut u8) -> Value {
         let head = header(object);
         if head.tag == tag::FORWARD {
             return Value::pointer(read_word(object, 8) as *const u8);
         }
+        // Most objects are small and have no flags.
+        if !COPY && is_plain(head.tag) {
+            let bytes = PLAIN_BYTES + 8 * head.aux as usize;
+            if bytes <= SMALL
+                && let Some(moved) = self.to.bump(head.tag, head.aux, bytes)
+            {
+                for at in (8..bytes).step_by(8) {
+                    write_word(moved, at, read_word(object, at));
+                }
+                self.forward(object, moved);
+                return Value::pointer(moved);
+            }
+        }
+        self.any_object(object, head)
+    }
+
+    #[inline(never)]
+    fn any_object(&mut self, object: *mut u8, head: Header) -> Value {
         if head.tag & tag::IMMORTAL != 0 {
             return Value::pointer(object);
         }
@@ -217,7 +245,33 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
         write_word(object, 8, to as u64);
     }
 
-    #[inline]
+    /// Scans a copy; gives the end of it.
+    #[inline(always)]
+    fn scan_next(&mut self, object: *mut u8) -> *mut u8 {
+        let head = header(object);
+        if !is_plain(head.tag) {
+            // The size first: scanning does not change it.
+            let bytes = object_size(object);
+            self.scan_object(object);
+            return object.wrapping_add(bytes);
+        }
+        let bytes = PLAIN_BYTES + 8 * head.aux as usize;
+        self.scan_field(object, offset::OBJECT_PROTO);
+        if read_word(object, offset::OBJECT_OVERFLOW) != 0 {
+            self.scan_storage(object, offset::OBJECT_OVERFLOW);
+        }
+        for at in (offset::OBJECT_SLOTS..bytes).step_by(8) {
+            self.scan_field(object, at);
+        }
+        object.wrapping_add(bytes)
+    }
+
+    fn scan_storage(&mut self, object: *mut u8, at: usize) {
+        let storage = read_word(object, at) as *mut u8;
+        let moved = self.object(storage).as_pointer().unwrap_or(storage);
+        write_word(object, at, moved as u64);
+    }
+
     fn scan_object(&mut self, object: *mut u8) {
         let head = header(object);
         if head.tag & tag::MASK == tag::DICT {
@@ -235,8 +289,7 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
             // In a copy, what is right behind an array is its storage, copied already.
             let done = COPY && storage == object.wrapping_add(ARRAY_BYTES);
             if !storage.is_null() && !done {
-                let moved = self.object(storage).as_pointer().unwrap_or(storage);
-                write_word(object, fields.storage, moved as u64);
+                self.scan_storage(object, fields.storage);
             }
         }
     }
@@ -259,9 +312,7 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
             // Most copies stay in the chunk in which they begin.
             let (mut next, _) = self.to.extent(first);
             while self.to.chunks == first && next < self.to.extent(first).1 {
-                let bytes = object_size(next);
-                self.scan_object(next);
-                next = next.wrapping_add(bytes);
+                next = self.scan_next(next);
             }
             if self.to.chunks == first && self.large.is_empty() {
                 return;
@@ -294,10 +345,9 @@ impl<'a, const COPY: bool> Mover<'a, COPY> {
                         break;
                     }
                     progress = true;
-                    // The object's size first: scanning does not change it.
-                    let bytes = object_size(next);
-                    self.scan_object(next);
-                    next = next.wrapping_add(bytes);
+                    while next < top {
+                        next = self.scan_next(next);
+                    }
                 }
                 self.scanned[i].1 = next;
             }

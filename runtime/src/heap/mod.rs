@@ -155,6 +155,12 @@ const FIRST_THRESHOLD: usize = 256 << 10;
 /// Heaps of more live bytes than this grow more slowly between collections.
 const LARGE_HEAP: usize = 64 << 20;
 
+/// Heaps of more live bytes than this may grow by up to [`NURSERY`] between collections.
+const MEDIUM_HEAP: usize = 1 << 20;
+
+/// See [`MEDIUM_HEAP`].
+const NURSERY: usize = 32 << 20;
+
 impl Heap {
     /// An empty heap that may keep `limit` bytes alive. Takes no memory yet.
     pub fn new(limit: usize) -> Heap {
@@ -255,13 +261,17 @@ impl Heap {
     /// texts that a collection neither moves nor looks at.
     fn set_threshold(&mut self, texts: usize) {
         // A copying collection costs what is alive: the more may be allocated in between, the less it
-        // weighs. Large heaps give up some of that for memory.
+        // weighs. Large heaps give up some of that for memory, small ones are many.
         let live = self.space.used();
         let work = live - texts;
-        let factor = if work < LARGE_HEAP { 3 } else { 2 };
+        let more = match work {
+            LARGE_HEAP.. => work,
+            MEDIUM_HEAP.. => (2 * work).max(NURSERY.min(8 * work)),
+            _ => 2 * work,
+        };
         // Chunks are as large as what is in use, up to a limit: there must be room for some.
         let least = FIRST_THRESHOLD.max(4 * texts.min(space::MAX_CHUNK));
-        let threshold = (work * factor).max(least) + texts;
+        let threshold = (work + more).max(least) + texts;
         self.threshold = units(threshold.min(self.limit.max(live)));
     }
 }
