@@ -137,7 +137,7 @@ fn hoist(function: &mut Function) {
     }
 }
 
-/// What the instructions of a loop change.
+/// What the instructions of a loop change, and which closures they check.
 pub struct Changes {
     /// May anything be changed?
     pub clobbered: bool,
@@ -145,6 +145,8 @@ pub struct Changes {
     lengths: bool,
     slots: FxHashSet<(ShapeId, u32)>,
     stores: Vec<Slot>,
+    /// Closures that are checked there.
+    closures: FxHashSet<ValueId>,
 }
 
 impl Changes {
@@ -155,6 +157,7 @@ impl Changes {
             lengths: false,
             slots: FxHashSet::default(),
             stores: Vec::new(),
+            closures: FxHashSet::default(),
         };
         for &block in blocks {
             for &id in &function.block(block).insts {
@@ -166,6 +169,9 @@ impl Changes {
                         changes.stores.push(slot);
                     }
                     Op::StoreElement { .. } => changes.lengths = true,
+                    Op::CheckClosure { function: closure, .. } => {
+                        changes.closures.insert(closure);
+                    }
                     _ => {}
                 }
             }
@@ -235,6 +241,12 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
                     !changes.clobbered
                         && !changes.slots.contains(&(slot.shape, slot.at))
                         && checked.contains(&Found::Shape(*object, slot.shape))
+                }
+                // Closures never change; one that is not checked in the loop was checked before it.
+                Op::LoadCapture { function: closure, .. } | Op::LoadBound { function: closure } => {
+                    let is_of =
+                        |found: &Found| matches!(found, Found::Closure(of, ..) if of == closure);
+                    checked.iter().any(is_of) || !changes.closures.contains(closure)
                 }
                 Op::RowLength { object, row } => {
                     !changes.clobbered

@@ -154,6 +154,10 @@ impl Function {
             Op::AddIndex { a, b, down } => {
                 format!("{} {} {}", if *down { "down" } else { "up" }, v(a), v(b))
             }
+            Op::IsWhole { a, least, most } => format!("is whole {} {least}..={most}", v(a)),
+            Op::ToIndex { a } => format!("integer of {}", v(a)),
+            Op::OfIndex { a } => format!("number of {}", v(a)),
+            Op::CompareIndex { op, a, b } => format!("{} {} {}", compare(*op), v(a), v(b)),
             Op::LoopLimit(it) => {
                 let sign = if it.down { "-" } else { "+" };
                 let which = if it.next { "next" } else { "this" };

@@ -531,13 +531,17 @@ impl Solver<'_> {
                 let held = self.facts.property(slot.key);
                 Fact::of(if *number { Kinds::NUMBER } else { held })
             }
-            Op::WholeNumber { .. } | Op::AddIndex { .. } => Fact::of(Kinds::INDEX),
-            Op::LoopLimit(_) => Fact::of(Kinds::NUMBER),
+            Op::WholeNumber { .. }
+            | Op::AddIndex { .. }
+            | Op::ToIndex { .. }
+            | Op::LoopLimit(_) => Fact::of(Kinds::INDEX),
+            Op::IsWhole { .. } | Op::CompareIndex { .. } => Fact::of(Kinds::BOOLEAN),
             // What never comes to be is not made to come by being checked.
             Op::AsNumber { a } if kinds(a).is_none() => Fact::NEVER,
             Op::AsNumber { .. }
             | Op::Divide { .. }
             | Op::RowLength { .. }
+            | Op::OfIndex { .. }
             | Op::Sqrt { .. }
             | Op::CallFast { .. } => Fact::of(Kinds::NUMBER),
             Op::LoadElement { number, .. } => {

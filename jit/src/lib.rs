@@ -30,6 +30,7 @@ pub mod simplify;
 pub mod slots;
 pub mod speculate;
 pub mod strip;
+pub mod whole;
 
 #[cfg(test)]
 mod evaluate;

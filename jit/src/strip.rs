@@ -10,6 +10,8 @@
 //! the copy than its test goes back to the start of the turn, in the loop itself; such a loop must not
 //! write anything.
 //!
+//! The copy counts in integers, and so do its sums that are whole ([`crate::whole`]).
+//!
 //! Invariant: in the copy, less is charged than was left in front of it, so no safepoint in it would have
 //! left the function.
 //! Absent on purpose: loops that call anything, or do what may fail.
@@ -20,6 +22,7 @@ use crate::induction::{Counter, counter};
 use crate::ir::*;
 use crate::kinds::{BY_BITS, Kinds};
 use crate::loops::Loops;
+use crate::whole::{self, Front};
 use rustc_hash::FxHashMap;
 
 /// Loops with more instructions than this are not copied.
@@ -253,12 +256,13 @@ fn copy(function: &mut Function, loops: &Loops, index: u32, plan: &Plan) {
         return;
     };
     let Some(place) = place else { return };
-    let from = first[place];
     let Counter { step, down, .. } = plan.counter;
     let Guard { bound, inclusive, next, .. } = plan.guard;
-    let limit_op = LoopLimit { from, bound, step, down, inclusive, next, cost: plan.cost };
-    let limit = add(function, front, Op::LoopLimit(limit_op), Some(Kinds::NUMBER), (frame, pc));
-    let Some(limit) = limit else { return };
+    let mut front = Front::new(front, (frame, pc));
+    let from = front.integer(function, first[place], -LoopLimit::MOST_FROM, LoopLimit::MOST_FROM);
+    let step = front.integer(function, step, 1, LoopLimit::MOST_STEP);
+    let limit = LoopLimit { from, bound, step, down, inclusive, next, cost: plan.cost };
+    let limit = front.add(function, Op::LoopLimit(limit), Kinds::INDEX);
 
     let mut copier = Copier {
         blocks: FxHashMap::default(),
@@ -275,20 +279,26 @@ fn copy(function: &mut Function, loops: &Loops, index: u32, plan: &Plan) {
         }
     }
     let fast_header = copier.blocks[&header];
-    let start_of_turn = copier.value(plan.counter.param);
+    // The copy counts in integers.
+    let variable = whole::param_as_integer(function, fast_header, place, (frame, pc));
     let turns = |to| ChargeTurns { from, to, step, down, cost: plan.cost };
     for &block in &data.blocks {
         let new = copier.blocks[&block];
         for id in function.block(block).insts.clone() {
-            let owed = |also| Owed { turns: turns(start_of_turn), also };
+            let owed = |also| Owed { turns: turns(variable), also };
             copier.inst(function, new, id, plan.charged.get(&id).map(|&also| owed(also)));
         }
     }
+    let fast: Vec<BlockId> = data.blocks.iter().map(|block| copier.blocks[block]).collect();
+    let sum = copier.value(plan.counter.next);
+    let next = whole::sum_as_integer(function, &fast, sum, (variable, step), down);
     // Where the edges of the copies lead.
     let going_on = match down {
         false => CompareOp::Less,
         true => CompareOp::Greater,
     };
+    let as_at_start: Vec<ValueId> =
+        function.block(header).params.iter().map(|&param| copier.value(param)).collect();
     for &block in &data.blocks {
         let new = copier.blocks[&block];
         let mut term = function.block(block).term.clone();
@@ -303,19 +313,20 @@ fn copy(function: &mut Function, loops: &Loops, index: u32, plan: &Plan) {
             if target.block == header {
                 // Another turn, here or there.
                 let args = std::mem::take(&mut target.args);
-                let variable = args[place];
                 let back = function.add_block();
                 target.block = back;
                 let settle = function.add_block();
-                let compare = Op::Compare { op: going_on, a: variable, b: limit };
+                let compare = Op::CompareIndex { op: going_on, a: next, b: limit };
                 let cond = add(function, back, compare, Some(Kinds::BOOLEAN), (frame, pc));
                 let Some(cond) = cond else { return };
+                let mut counted = args.clone();
+                counted[place] = next;
                 function.blocks[back.index()].term = Terminator::Branch {
                     cond,
-                    then: Target { block: fast_header, args: args.clone() },
+                    then: Target { block: fast_header, args: counted },
                     otherwise: Target { block: settle, args: Vec::new() },
                 };
-                add(function, settle, Op::ChargeTurns(turns(variable)), None, (frame, pc));
+                add(function, settle, Op::ChargeTurns(turns(next)), None, (frame, pc));
                 function.blocks[settle.index()].term =
                     Terminator::Jump(Target { block: header, args });
             } else if let Some(&to) = copier.blocks.get(&target.block) {
@@ -325,24 +336,28 @@ fn copy(function: &mut Function, loops: &Loops, index: u32, plan: &Plan) {
                 target.args.clear();
                 let settle = function.add_block();
                 target.block = settle;
-                let charge = Op::ChargeTurns(turns(start_of_turn));
-                add(function, settle, charge, None, (frame, pc));
-                let args = function.block(fast_header).params.clone();
+                add(function, settle, Op::ChargeTurns(turns(variable)), None, (frame, pc));
                 function.blocks[settle.index()].term =
-                    Terminator::Jump(Target { block: header, args });
+                    Terminator::Jump(Target { block: header, args: as_at_start.clone() });
             }
         }
         function.blocks[new.index()].term = term;
     }
-    let compare = Op::Compare { op: going_on, a: from, b: limit };
-    let Some(cond) = add(function, front, compare, Some(Kinds::BOOLEAN), (frame, pc)) else {
-        return;
-    };
-    function.blocks[front.index()].term = Terminator::Branch {
+    let compare = Op::CompareIndex { op: going_on, a: from, b: limit };
+    let cond = front.add(function, compare, Kinds::BOOLEAN);
+    let mut counted = first.clone();
+    counted[place] = from;
+    let at = front.block.index();
+    function.blocks[at].term = Terminator::Branch {
         cond,
-        then: Target { block: fast_header, args: first.clone() },
+        then: Target { block: fast_header, args: counted },
         otherwise: Target { block: header, args: first },
     };
+    whole::accumulate(function, &mut front, &fast, variable);
+    let cond = front.all(function, cond);
+    if let Terminator::Branch { cond: at, .. } = &mut function.blocks[at].term {
+        *at = cond;
+    }
 }
 
 /// Adds an instruction to the end of a block.

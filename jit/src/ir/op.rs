@@ -7,11 +7,11 @@ use super::*;
 /// Turns of a loop that were made and not charged: `(to - from) / step` times `cost`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChargeTurns {
-    /// What counts the turns, before the first one; whole.
+    /// What counts the turns, before the first one: an integer.
     pub from: ValueId,
-    /// What counts the turns, now.
+    /// What counts the turns, now: an integer.
     pub to: ValueId,
-    /// What each turn adds.
+    /// What each turn adds: an integer.
     pub step: ValueId,
     /// Or subtracts.
     pub down: bool,
@@ -35,16 +35,16 @@ pub struct Owed {
     pub also: u32,
 }
 
-/// How far the variable of a loop may go while less is charged than is left: a Number that it must stay below, or
-/// above if the loop counts down. Counting from `from` to there, the loop's own test holds too. If the turns
-/// cannot be counted (`from` or `step` is not whole, or too large), the limit keeps it from the first turn.
+/// How far the variable of a loop may go while less is charged than is left: an integer that it must stay below, or
+/// above if the loop counts down. Counting from `from` to there, the loop's own test holds too, there are
+/// at most [`LoopLimit::MOST_TURNS`] turns, and the variable stays within [`LoopLimit::MOST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoopLimit {
-    /// The variable, before the first turn.
+    /// The variable, before the first turn: an integer, of at most [`LoopLimit::MOST_FROM`].
     pub from: ValueId,
-    /// What the loop compares it with.
+    /// What the loop compares it with: a Number.
     pub bound: ValueId,
-    /// What each turn adds.
+    /// What each turn adds: an integer from 1 to [`LoopLimit::MOST_STEP`].
     pub step: ValueId,
     /// Or subtracts.
     pub down: bool,
@@ -54,6 +54,17 @@ pub struct LoopLimit {
     pub next: bool,
     /// Reductions of a turn.
     pub cost: u32,
+}
+
+impl LoopLimit {
+    /// Most turns at a time.
+    pub const MOST_TURNS: i64 = 1 << 16;
+    /// The variable is not larger than this before the first turn, nor smaller than its negation.
+    pub const MOST_FROM: i64 = 1 << 32;
+    /// Nor is its step.
+    pub const MOST_STEP: i64 = 1 << 20;
+    /// What the variable reaches is not larger than this, nor smaller than its negation.
+    pub const MOST: i64 = 1 << 34;
 }
 
 /// Arithmetic operations.
@@ -230,6 +241,34 @@ pub enum Op {
         b: ValueId,
         /// The difference?
         down: bool,
+    },
+    /// Is the Number whole, between these, and not the negative zero?
+    IsWhole {
+        /// Operand.
+        a: ValueId,
+        /// From here,
+        least: i64,
+        /// to there; at most 2^53 either way.
+        most: i64,
+    },
+    /// A Number as an integer; only right if it [is one](Op::IsWhole).
+    ToIndex {
+        /// Operand.
+        a: ValueId,
+    },
+    /// An integer of at most 2^53 either way as a Number.
+    OfIndex {
+        /// Operand.
+        a: ValueId,
+    },
+    /// Compares integers; gives a Boolean.
+    CompareIndex {
+        /// Which.
+        op: CompareOp,
+        /// Left operand.
+        a: ValueId,
+        /// Right operand.
+        b: ValueId,
     },
     /// The same value, which must be a Number: exits if it is none.
     AsNumber {
@@ -519,6 +558,11 @@ impl Op {
                 | Op::AsNumber { .. }
                 | Op::WholeNumber { .. }
                 | Op::AddIndex { .. }
+                | Op::IsWhole { .. }
+                | Op::ToIndex { .. }
+                | Op::OfIndex { .. }
+                | Op::CompareIndex { .. }
+                | Op::LoopLimit(_)
                 | Op::Divide { .. }
                 | Op::CallFast { .. }
         )
@@ -545,11 +589,19 @@ impl Op {
             | And { a, b }
             | Or { a, b }
             | Divide { a, b }
-            | AddIndex { a, b, .. } => {
+            | AddIndex { a, b, .. }
+            | CompareIndex { a, b, .. } => {
                 visit(*a);
                 visit(*b);
             }
-            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } | WholeNumber { a } => visit(*a),
+            Truth { a }
+            | Not { a }
+            | Sqrt { a }
+            | AsNumber { a }
+            | WholeNumber { a }
+            | IsWhole { a, .. }
+            | ToIndex { a }
+            | OfIndex { a } => visit(*a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }
@@ -643,11 +695,19 @@ impl Op {
             | And { a, b }
             | Or { a, b }
             | Divide { a, b }
-            | AddIndex { a, b, .. } => {
+            | AddIndex { a, b, .. }
+            | CompareIndex { a, b, .. } => {
                 each(a);
                 each(b);
             }
-            Truth { a } | Not { a } | Sqrt { a } | AsNumber { a } | WholeNumber { a } => each(a),
+            Truth { a }
+            | Not { a }
+            | Sqrt { a }
+            | AsNumber { a }
+            | WholeNumber { a }
+            | IsWhole { a, .. }
+            | ToIndex { a }
+            | OfIndex { a } => each(a),
             CheckShape { object, .. }
             | AssumeShape { object, .. }
             | CheckMethod { object, .. }

@@ -22,8 +22,21 @@ fn code(op: ArithOp) -> u64 {
     })
 }
 
+/// Is the number a power of two whose reciprocal is a normal number? Dividing by it is multiplying by that.
+fn has_exact_reciprocal(number: f64) -> bool {
+    let fraction = number.to_bits() & ((1 << 52) - 1);
+    fraction == 0 && number.is_normal() && (1.0 / number).is_normal()
+}
+
 impl Lower<'_, '_> {
-    fn float_op(&mut self, op: ArithOp, a: Value, b: Value) -> Value {
+    fn float_op(&mut self, op: ArithOp, a: Value, b: Value, divisor: ValueId) -> Value {
+        let divisor = self.f.as_constant(divisor).and_then(|constant| constant.value.as_number());
+        if let (ArithOp::Div, Some(divisor)) = (op, divisor)
+            && has_exact_reciprocal(divisor)
+        {
+            let reciprocal = self.b.ins().f64const(1.0 / divisor);
+            return self.b.ins().fmul(a, reciprocal);
+        }
         match op {
             ArithOp::Add => self.b.ins().fadd(a, b),
             ArithOp::Sub => self.b.ins().fsub(a, b),
@@ -47,7 +60,7 @@ impl Lower<'_, '_> {
             return self.helper_result(id, Helper::arith, &[op, a, b]);
         }
         let (x, y) = (self.float(a), self.float(b));
-        let result = self.float_op(op, x, y);
+        let result = self.float_op(op, x, y, b);
         let repr = self.f.inst(id).result.map(|result| self.f.repr(result));
         if a_kinds == Kinds::NUMBER && b_kinds == Kinds::NUMBER {
             let mut result = result;

@@ -69,7 +69,7 @@ impl Lower<'_, '_> {
                 let is_pointer =
                     self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
                 self.go_on_if(is_pointer, miss);
-                address = self.b.ins().band_imm_u(proto, bits::PAYLOAD as i64);
+                address = self.pointer_in(proto);
             }
             let same = self.has_shape(address, shape);
             self.go_on_if(same, miss);
@@ -111,7 +111,7 @@ impl Lower<'_, '_> {
         let top = self.b.ins().ushr_imm_u(word, 48);
         let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
         self.go_on_if(is_pointer, exit);
-        let address = self.b.ins().band_imm_u(word, bits::PAYLOAD as i64);
+        let address = self.pointer_in(word);
         // Tag and number of captures are one word.
         let header = self.b.ins().load(types::I64, TRUSTED, address, 0);
         let expected = self.word(u64::from(tag::CLOSURE) | u64::from(captures) << 32);
@@ -127,7 +127,7 @@ impl Lower<'_, '_> {
     /// The address in a value that is known to point to a heap object.
     pub(super) fn address_of(&mut self, value: ValueId) -> Value {
         let word = self.bits(value);
-        self.b.ins().band_imm_u(word, bits::PAYLOAD as i64)
+        self.pointer_in(word)
     }
 
     pub(super) fn load_from_closure(&mut self, id: InstId, function: ValueId, at: usize) {
@@ -165,11 +165,13 @@ impl Lower<'_, '_> {
             return self.give(id, whole);
         }
         let exit = self.exit(id);
-        let number = self.float(a);
-        let whole = self.b.ins().fcvt_to_sint_sat(types::I64, number);
-        let back = self.b.ins().fcvt_from_sint(types::F64, whole);
-        let same = self.b.ins().fcmp(FloatCC::Equal, back, number);
-        self.go_on_if(same, exit);
+        let whole = self.integer_of(a);
+        if !self.whole.contains_key(&a) {
+            let number = self.float(a);
+            let back = self.b.ins().fcvt_from_sint(types::F64, whole);
+            let same = self.b.ins().fcmp(FloatCC::Equal, back, number);
+            self.go_on_if(same, exit);
+        }
         let raised = self.b.ins().iadd_imm_s(whole, MOST);
         let small = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThanOrEqual, raised, 2 * MOST);
         self.go_on_if(small, exit);
@@ -247,8 +249,7 @@ impl Lower<'_, '_> {
 
     pub(super) fn row_length(&mut self, id: InstId, object: ValueId, row: Row) {
         let (len, _) = self.row_parts(object, row);
-        let len = self.b.ins().fcvt_from_sint(types::F64, len);
-        self.give(id, len);
+        self.give_whole(id, len);
     }
 
     pub(super) fn load_element(&mut self, id: InstId, op: &Op) {

@@ -162,7 +162,7 @@ impl Lower<'_, '_> {
             let (pointer, rest) = (self.b.create_block(), self.b.create_block());
             self.b.ins().brif(is_pointer, pointer, &[], rest, &[]);
             self.b.switch_to_block(pointer);
-            let address = self.b.ins().band_imm_u(word, bits::PAYLOAD as i64);
+            let address = self.pointer_in(word);
             let found = self.load_tag(address);
             let found = self.b.ins().band_imm_u(found, i64::from(tag::MASK));
             let least = i64::from(tag::DICT_OBJECT);

@@ -202,6 +202,10 @@ fn touch(function: &Function, inst: &Inst) -> Touch {
         | Op::Or { .. }
         | Op::WholeNumber { .. }
         | Op::AddIndex { .. }
+        | Op::IsWhole { .. }
+        | Op::ToIndex { .. }
+        | Op::OfIndex { .. }
+        | Op::CompareIndex { .. }
         | Op::AsNumber { .. }
         | Op::Divide { .. }
         | Op::Sqrt { .. }

@@ -103,6 +103,8 @@ pub(crate) struct Lower<'a, 'b> {
     pub program: &'a Program,
     pub linker: &'a mut dyn Linker,
     values: Vec<Option<Value>>,
+    /// Numbers that were made of integers: of which.
+    whole: FxHashMap<ValueId, Value>,
     blocks: FxHashMap<BlockId, Block>,
     signatures: FxHashMap<Helper, SigRef>,
     stubs: FxHashMap<Helper, FuncRef>,
@@ -130,6 +132,7 @@ pub fn lower(
 ) {
     let mut lower = Lower {
         values: vec![None; f.values.len()],
+        whole: FxHashMap::default(),
         blocks: FxHashMap::default(),
         signatures: FxHashMap::default(),
         stubs: FxHashMap::default(),
@@ -289,6 +292,16 @@ impl<'a> Lower<'a, '_> {
                 };
                 self.give(id, sum);
             }
+            Op::IsWhole { a, least, most } => self.is_whole(id, *a, *least, *most),
+            Op::ToIndex { a } => {
+                let whole = self.integer_of(*a);
+                self.give(id, whole);
+            }
+            Op::OfIndex { a } => {
+                let whole = self.value(*a);
+                self.give_whole(id, whole);
+            }
+            Op::CompareIndex { op, a, b } => self.compare_index(id, *op, *a, *b),
             Op::LoopLimit(it) => self.loop_limit(id, it),
             Op::ChargeTurns(it) => {
                 self.charge_turns(it, 0);

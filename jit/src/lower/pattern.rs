@@ -175,7 +175,7 @@ impl Lower<'_, '_> {
         let pointer = self.b.create_block();
         self.b.ins().brif(is_pointer, pointer, &[], join, &not_a_row);
         self.b.switch_to_block(pointer);
-        let address = self.b.ins().band_imm_u(word, bits::PAYLOAD as i64);
+        let address = self.pointer_in(word);
         let found = self.b.ins().load(types::I32, TRUSTED, address, 0);
         let found = self.b.ins().band_imm_u(found, i64::from(tag::MASK));
         if self.f.kinds(value).intersects(Kinds::OBJECT) {

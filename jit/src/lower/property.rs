@@ -53,7 +53,13 @@ impl Lower<'_, '_> {
             let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
             self.go_on_if(is_pointer, slow);
         }
-        self.b.ins().band_imm_u(word, bits::PAYLOAD as i64)
+        self.pointer_in(word)
+    }
+
+    /// The address in a word that is known to be a pointer. The tag is subtracted, not masked: a sum becomes
+    /// part of the addresses that are made of it, and its constant stays in a register in loops.
+    pub(super) fn pointer_in(&mut self, word: Value) -> Value {
+        self.b.ins().iadd_imm_s(word, ((bits::TAG_POINTER << 48) as i64).wrapping_neg())
     }
 
     /// Goes on in a new block if `cond`, else to `slow`.
@@ -88,7 +94,7 @@ impl Lower<'_, '_> {
         let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
         self.b.ins().brif(is_pointer, pointer, &[], other, &[]);
         self.b.switch_to_block(pointer);
-        let object = self.b.ins().band_imm_u(word, bits::PAYLOAD as i64);
+        let object = self.pointer_in(word);
         let found = self.load_tag(object);
         let closure = self.b.ins().icmp_imm_u(IntCC::Equal, found, i64::from(tag::CLOSURE));
         self.b.ins().brif(closure, slow, &[], plain, &[]);
@@ -217,7 +223,7 @@ impl Lower<'_, '_> {
         let top = self.b.ins().ushr_imm_u(proto, 48);
         let is_pointer = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_POINTER as i64);
         self.go_on_if(is_pointer, slow);
-        let proto = self.b.ins().band_imm_u(proto, bits::PAYLOAD as i64);
+        let proto = self.pointer_in(proto);
         let found = self.b.ins().uload32(TRUSTED, proto, 0);
         let same = self.b.ins().icmp(IntCC::Equal, found, expected);
         self.go_on_if(same, slow);

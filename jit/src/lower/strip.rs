@@ -1,46 +1,99 @@
-//! Loops that are paid for ahead: how far they may go, and what they owe.
+//! Integers that Numbers are, and loops that are paid for ahead: how far they may go, and what they owe.
 
 use super::Lower;
-use crate::ir::{ChargeTurns, InstId, LoopLimit, StateId, ValueId};
+use crate::ir::{ChargeTurns, CompareOp, InstId, LoopLimit, Op, StateId, ValueId};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 
-/// Variables beyond this are not counted: sums of turns must be exact.
-const MOST_FROM: f64 = (1u64 << 32) as f64;
-
-/// Nor steps beyond this.
-const MOST_STEP: f64 = (1u64 << 20) as f64;
-
-/// Nor more turns at a time.
-const MOST_TURNS: i64 = 1 << 31;
+/// Bounds beyond this are taken for this.
+const MOST_BOUND: i64 = 1 << 40;
 
 impl Lower<'_, '_> {
-    fn constant_number(&self, value: ValueId) -> Option<f64> {
-        self.f.as_constant(value).and_then(|constant| constant.value.as_number())
+    /// The constant integer that a Number is.
+    fn constant_integer(&self, value: ValueId) -> Option<i64> {
+        let number = self.f.as_constant(value)?.value.as_number()?;
+        let is_integer = number.fract() == 0.0 && number.abs() < (1u64 << 53) as f64;
+        is_integer.then_some(number as i64)
     }
 
-    /// The number without its fraction; of a NaN 0.
-    fn truncated(&mut self, number: Value) -> Value {
-        let whole = self.b.ins().fcvt_to_sint_sat(types::I64, number);
-        self.b.ins().fcvt_from_sint(types::F64, whole)
-    }
-
-    /// Is a number whole and between two others? `None` if it is known to be.
-    fn is_whole_between(&mut self, value: ValueId, least: f64, most: f64) -> Option<Value> {
-        if let Some(number) = self.constant_number(value)
-            && number.fract() == 0.0
-            && (least..=most).contains(&number)
-        {
-            return None;
+    /// Is the integer the constant 1?
+    fn is_one(&self, value: ValueId) -> bool {
+        match self.f.as_inst(value).map(|inst| &inst.op) {
+            Some(Op::ToIndex { a }) => self.constant_integer(*a) == Some(1),
+            _ => false,
         }
-        let number = self.float(value);
-        let whole = self.truncated(number);
-        let same = self.b.ins().fcmp(FloatCC::Equal, whole, number);
-        let (least, most) = (self.b.ins().f64const(least), self.b.ins().f64const(most));
-        let above = self.b.ins().fcmp(FloatCC::GreaterThanOrEqual, number, least);
-        let below = self.b.ins().fcmp(FloatCC::LessThanOrEqual, number, most);
-        let inside = self.b.ins().band(above, below);
-        Some(self.b.ins().band(same, inside))
+    }
+
+    /// A Number without its fraction, as an integer; of a NaN 0.
+    pub(super) fn integer_of(&mut self, value: ValueId) -> Value {
+        if let Some(whole) = self.constant_integer(value) {
+            return self.b.ins().iconst(types::I64, whole);
+        }
+        match self.whole.get(&value) {
+            Some(&whole) => whole,
+            None => {
+                let number = self.float(value);
+                self.b.ins().fcvt_to_sint_sat(types::I64, number)
+            }
+        }
+    }
+
+    /// Gives a Number that is this integer.
+    pub(super) fn give_whole(&mut self, id: InstId, whole: Value) {
+        let number = self.b.ins().fcvt_from_sint(types::F64, whole);
+        if let Some(result) = self.f.inst(id).result {
+            self.whole.insert(result, whole);
+        }
+        self.give(id, number);
+    }
+
+    pub(super) fn is_whole(&mut self, id: InstId, a: ValueId, least: i64, most: i64) {
+        if let Some(known) = crate::whole::constant_integer(self.f, a) {
+            let is = self.b.ins().iconst(types::I8, i64::from((least..=most).contains(&known)));
+            return self.give(id, is);
+        }
+        let whole = self.integer_of(a);
+        let above_least = self.b.ins().iadd_imm_s(whole, -least);
+        let span = self.b.ins().iconst(types::I64, most - least);
+        let mut is = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, above_least, span);
+        if !self.whole.contains_key(&a) {
+            // The bits, so that the negative zero is none.
+            let back = self.b.ins().fcvt_from_sint(types::F64, whole);
+            let back = self.b.ins().bitcast(types::I64, MemFlagsData::new(), back);
+            let number = self.bits(a);
+            let same = self.b.ins().icmp(IntCC::Equal, back, number);
+            is = self.b.ins().band(is, same);
+        }
+        self.give(id, is);
+    }
+
+    pub(super) fn compare_index(&mut self, id: InstId, op: CompareOp, a: ValueId, b: ValueId) {
+        let (a, b) = (self.value(a), self.value(b));
+        let condition = match op {
+            CompareOp::Equal => IntCC::Equal,
+            CompareOp::NotEqual => IntCC::NotEqual,
+            CompareOp::Less => IntCC::SignedLessThan,
+            CompareOp::LessEqual => IntCC::SignedLessThanOrEqual,
+            CompareOp::Greater => IntCC::SignedGreaterThan,
+            CompareOp::GreaterEqual => IntCC::SignedGreaterThanOrEqual,
+        };
+        let result = self.b.ins().icmp(condition, a, b);
+        self.give(id, result);
+    }
+
+    fn least(&mut self, a: Value, b: Value) -> Value {
+        let first = self.b.ins().icmp(IntCC::SignedLessThan, a, b);
+        self.b.ins().select(first, a, b)
+    }
+
+    fn greatest(&mut self, a: Value, b: Value) -> Value {
+        let first = self.b.ins().icmp(IntCC::SignedGreaterThan, a, b);
+        self.b.ins().select(first, a, b)
+    }
+
+    fn least_of(&mut self, a: Value, most: i64) -> Value {
+        let most = self.b.ins().iconst(types::I64, most);
+        self.least(a, most)
     }
 
     /// The variable after as many turns as are paid for: one turn less than would use up all but one
@@ -48,89 +101,101 @@ impl Lower<'_, '_> {
     fn paid_end(&mut self, it: &LoopLimit) -> Value {
         let fuel = self.load_fuel();
         let left = self.b.ins().iadd_imm_s(fuel, -1);
+        // Where nothing is left, less than no turn is as good as none.
         let turns = match it.cost {
-            1 => left,
             cost if cost.is_power_of_two() => {
                 self.b.ins().sshr_imm_u(left, i64::from(cost.trailing_zeros()))
             }
-            cost => {
-                let left = self.b.ins().fcvt_from_sint(types::F64, left);
-                let share = self.b.ins().f64const(1.0 / f64::from(cost));
-                let turns = self.b.ins().fmul(left, share);
-                self.b.ins().fcvt_to_sint_sat(types::I64, turns)
-            }
+            cost => self.b.ins().sdiv_imm_s(left, i64::from(cost)),
         };
         let turns = self.b.ins().iadd_imm_s(turns, -1);
-        let most = self.b.ins().iconst(types::I64, MOST_TURNS);
-        let few = self.b.ins().icmp(IntCC::SignedLessThan, turns, most);
-        let turns = self.b.ins().select(few, turns, most);
-        let turns = self.b.ins().fcvt_from_sint(types::F64, turns);
-        let (from, step) = (self.float(it.from), self.float(it.step));
-        let distance = self.b.ins().fmul(turns, step);
+        let turns = self.least_of(turns, LoopLimit::MOST_TURNS);
+        let (from, step) = (self.value(it.from), self.value(it.step));
+        let distance = self.b.ins().imul(turns, step);
         match it.down {
-            false => self.b.ins().fadd(from, distance),
-            true => self.b.ins().fsub(from, distance),
+            false => self.b.ins().iadd(from, distance),
+            true => self.b.ins().isub(from, distance),
         }
     }
 
-    /// Where the loop's own test ends it: the whole number that the variable must stay below (above, if it
-    /// counts down) at the start of a turn.
-    fn tested_end(&mut self, it: &LoopLimit) -> Value {
-        let bound = self.float(it.bound);
-        let whole = self.truncated(bound);
-        let (zero, one) = (self.b.ins().f64const(0.0), self.b.ins().f64const(1.0));
-        // Truncation is the ceiling of a negative number and the floor of a positive one.
-        let (than, if_so, if_not) = match (it.down, it.inclusive) {
-            (false, false) => (FloatCC::LessThan, one, zero),
-            (false, true) => (FloatCC::GreaterThan, zero, one),
-            (true, false) => (FloatCC::GreaterThan, one, zero),
-            (true, true) => (FloatCC::LessThan, zero, one),
-        };
-        let beyond = self.b.ins().fcmp(than, whole, bound);
-        let more = self.b.ins().select(beyond, if_so, if_not);
-        let mut more = more;
+    /// Where the loop's own test ends it: the integer that the variable must stay below (above, if it
+    /// counts down) at the start of a turn; and if there is any, if that is not known.
+    fn tested_end(&mut self, it: &LoopLimit) -> (Value, Option<Value>) {
+        let is_integer =
+            self.constant_integer(it.bound).is_some() || self.whole.contains_key(&it.bound);
+        let mut end = self.integer_of(it.bound);
+        let mut exists = None;
+        // Integers below a number are those below its ceiling; integers up to a number are those below its
+        // floor and one.
+        if is_integer {
+            if it.inclusive {
+                end = self.b.ins().iadd_imm_s(end, if it.down { -1 } else { 1 });
+            }
+        } else {
+            let bound = self.float(it.bound);
+            exists = Some(self.b.ins().fcmp(FloatCC::Ordered, bound, bound));
+            let whole = self.b.ins().fcvt_from_sint(types::F64, end);
+            // Truncation is the ceiling of a negative number and the floor of a positive one.
+            let (than, if_so, if_not) = match (it.down, it.inclusive) {
+                (false, false) => (FloatCC::LessThan, 1, 0),
+                (false, true) => (FloatCC::GreaterThan, 0, 1),
+                (true, false) => (FloatCC::GreaterThan, -1, 0),
+                (true, true) => (FloatCC::LessThan, 0, -1),
+            };
+            let beyond = self.b.ins().fcmp(than, whole, bound);
+            let if_so = self.b.ins().iconst(types::I64, if_so);
+            let if_not = self.b.ins().iconst(types::I64, if_not);
+            let more = self.b.ins().select(beyond, if_so, if_not);
+            end = self.least_of(end, MOST_BOUND);
+            let most = self.b.ins().iconst(types::I64, -MOST_BOUND);
+            end = self.greatest(end, most);
+            end = self.b.ins().iadd(end, more);
+        }
         if it.next {
-            let step = self.float(it.step);
-            more = self.b.ins().fsub(more, step);
+            let step = self.value(it.step);
+            end = match it.down {
+                false => self.b.ins().isub(end, step),
+                true => self.b.ins().iadd(end, step),
+            };
         }
-        match it.down {
-            false => self.b.ins().fadd(whole, more),
-            true => self.b.ins().fsub(whole, more),
-        }
+        (end, exists)
     }
 
     pub(super) fn loop_limit(&mut self, id: InstId, it: &LoopLimit) {
-        let (paid, tested) = (self.paid_end(it), self.tested_end(it));
-        let (than, never) = match it.down {
-            false => (FloatCC::LessThan, f64::NEG_INFINITY),
-            true => (FloatCC::GreaterThan, f64::INFINITY),
+        let (paid, (tested, exists)) = (self.paid_end(it), self.tested_end(it));
+        // One step further is still within the most that the variable may reach.
+        let most = LoopLimit::MOST - LoopLimit::MOST_STEP;
+        let (limit, never) = match it.down {
+            false => {
+                let limit = self.least(paid, tested);
+                (self.least_of(limit, most), i64::MIN)
+            }
+            true => {
+                let limit = self.greatest(paid, tested);
+                let most = self.b.ins().iconst(types::I64, -most);
+                (self.greatest(limit, most), i64::MAX)
+            }
         };
-        let first = self.b.ins().fcmp(than, paid, tested);
-        let limit = self.b.ins().select(first, paid, tested);
-        let bound = self.float(it.bound);
-        let mut counts = self.b.ins().fcmp(FloatCC::Ordered, bound, bound);
-        let from = self.is_whole_between(it.from, -MOST_FROM, MOST_FROM);
-        let step = self.is_whole_between(it.step, 1.0, MOST_STEP);
-        for condition in [from, step].into_iter().flatten() {
-            counts = self.b.ins().band(counts, condition);
-        }
-        let never = self.b.ins().f64const(never);
-        let limit = self.b.ins().select(counts, limit, never);
+        let limit = match exists {
+            Some(exists) => {
+                let never = self.b.ins().iconst(types::I64, never);
+                self.b.ins().select(exists, limit, never)
+            }
+            None => limit,
+        };
         self.give(id, limit);
     }
 
     /// Charges for turns, and for what else is given; gives the sum.
     pub(super) fn charge_turns(&mut self, it: &ChargeTurns, also: u32) -> Value {
-        let (from, to) = (self.float(it.from), self.float(it.to));
-        let mut distance = match it.down {
-            false => self.b.ins().fsub(to, from),
-            true => self.b.ins().fsub(from, to),
+        let (from, to, step) = (self.value(it.from), self.value(it.to), self.value(it.step));
+        let mut turns = match it.down {
+            false => self.b.ins().isub(to, from),
+            true => self.b.ins().isub(from, to),
         };
-        if self.constant_number(it.step) != Some(1.0) {
-            let step = self.float(it.step);
-            distance = self.b.ins().fdiv(distance, step);
+        if !self.is_one(it.step) {
+            turns = self.b.ins().sdiv(turns, step);
         }
-        let turns = self.b.ins().fcvt_to_sint_sat(types::I64, distance);
         let sum = self.b.ins().imul_imm_s(turns, i64::from(it.cost));
         let sum = self.b.ins().iadd_imm_s(sum, i64::from(also));
         let fuel = self.load_fuel();
