@@ -14,6 +14,7 @@ use crate::natives::Registry;
 use crate::object::container;
 use crate::ops::actor;
 use crate::process::mailbox::Mailbox;
+use crate::process::owned::Owned;
 use crate::process::signal::{self, Bonds, Lasting, Signal};
 use crate::process::table::FreeSlots;
 use crate::process::{Process, mailbox};
@@ -268,7 +269,7 @@ pub struct HostProcess {
 /// The process before its worker: it refers to it.
 #[derive(Debug)]
 struct Inner {
-    process: Box<Process>,
+    process: Owned,
     /// Gives the process what it needs of a worker; runs nothing.
     worker: Box<Worker>,
     ended: Option<Ended>,
@@ -285,7 +286,7 @@ impl HostProcess {
         let pid = system.table.allocate(limit, &worker.slots, false);
         system.table.give_all(&worker.slots);
         let pid = pid.ok_or(Trap::TooManyProcesses { limit })?;
-        let mut process = Box::new(Process::new(pid, 0, system.config.max_heap, false));
+        let mut process = Owned::new(Process::new(pid, 0, system.config.max_heap, false));
         process.worker = &raw const *worker;
         process.bonds().trap_exit = true;
         let bell = Arc::new(Bell::new(also));

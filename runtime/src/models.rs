@@ -4,6 +4,7 @@
 use crate::heap::Space;
 use crate::process::Process;
 use crate::process::mailbox::Pool;
+use crate::process::owned::Owned;
 use crate::process::signal::Signal;
 use crate::process::table::{FreeSlots, ProcessTable, Slot};
 use crate::sched::hub::{COMPANY, Hub, INJECTED, LONELY, Next, RETREAT};
@@ -21,8 +22,8 @@ fn model(check: impl Fn() + Send + Sync + 'static) {
 
 const PID: Pid = Pid { slot: 0, generation: 0 };
 
-fn process(pid: Pid) -> Box<Process> {
-    Box::new(Process::new(pid, 1, 1 << 20, false))
+fn process(pid: Pid) -> Owned {
+    Owned::new(Process::new(pid, 1, 1 << 20, false))
 }
 
 fn push(slot: &Slot, signal: Option<Box<Signal>>, pool: &Pool) -> bool {

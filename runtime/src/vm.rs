@@ -11,6 +11,7 @@ use crate::natives::{NativeDef, Registry};
 use crate::object::shape::ShapeTable;
 use crate::ops::call;
 use crate::process::Process;
+use crate::process::owned::Owned;
 use crate::process::table::{FreeSlots, ProcessTable};
 use crate::program::Program;
 use crate::sched::hub::Hub;
@@ -380,7 +381,7 @@ fn start_main(system: &Arc<System>, args: &[String]) -> Result<(), Trap> {
     };
     let number = system.counters.processes.fetch_add(1, Ordering::Relaxed) + 1;
     let config = &system.config;
-    let mut main = Box::new(Process::new(pid, number, config.max_heap, config.stress_collect));
+    let mut main = Owned::new(Process::new(pid, number, config.max_heap, config.stress_collect));
     let entry = system.program.function(system.program.entry);
     let mut first = None;
     if entry.arity > 0 {

@@ -11,6 +11,7 @@
 //! heap or to an immortal literal of its program. The accessors in this module and in `object/`
 //! rely on exactly this; whoever keeps a `Value` across a safepoint without making it a root breaks it.
 
+pub(crate) mod blocks;
 pub mod collect;
 pub mod copy;
 pub mod space;

@@ -3,6 +3,7 @@
 pub mod library;
 pub(crate) mod mailbox;
 mod names;
+pub(crate) mod owned;
 mod room;
 pub(crate) mod signal;
 pub mod stack;
@@ -98,7 +99,7 @@ pub struct Process {
 
 /// With what the allocator adds, and the smallest stack, a slot and a process take at most 300 bytes.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Process>() <= 216);
+const _: () = assert!(size_of::<Process>() <= 208);
 
 // SAFETY: a process owns all its memory; `worker` is null whenever it is not being run.
 unsafe impl Send for Process {}

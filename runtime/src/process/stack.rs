@@ -17,6 +17,7 @@
 //! anything, and only the live sets say which is which. All words up to the capacity are
 //! initialised memory.
 
+use super::owned::Words;
 use crate::value::Value;
 
 /// Set in the function field of a native call that waits for Ion code.
@@ -66,7 +67,7 @@ impl FrameHeader {
 /// See the module text.
 #[derive(Debug, Default)]
 pub struct Stack {
-    words: Vec<u64>,
+    words: Words,
 }
 
 impl Stack {
@@ -105,14 +106,8 @@ impl Stack {
         if needed.saturating_mul(8) > limit {
             return false;
         }
-        if self.words.capacity() == 0 {
-            self.words.reserve_exact(words);
-        } else {
-            let target = (self.words.capacity() * 2).max(needed).min((limit / 8).max(needed));
-            self.words.reserve_exact(target - self.words.len());
-        }
-        self.words.spare_capacity_mut().fill(std::mem::MaybeUninit::new(0));
-        true
+        let twice = (self.words.capacity() * 2).min(limit / 8);
+        self.words.set_capacity(needed.max(twice))
     }
 
     /// Adds a record whose registers are all `fill` and returns its registers. Room was reserved.
@@ -120,7 +115,7 @@ impl Stack {
     pub fn push(&mut self, header: FrameHeader, fill: Value) -> &mut [Value] {
         let start = self.words.len();
         let registers = header.words as usize;
-        self.words.resize(start + registers, fill.to_bits());
+        self.words.fill(registers, fill.to_bits());
         self.words.extend_from_slice(&header.pack());
         as_values(&mut self.words[start..start + registers])
     }
@@ -184,8 +179,7 @@ impl Stack {
     #[inline(always)]
     pub(crate) unsafe fn set_len(&mut self, len: usize) {
         debug_assert!(len <= self.words.capacity());
-        // SAFETY: the caller's promise.
-        unsafe { self.words.set_len(len) };
+        self.words.set_len(len);
     }
 
     /// Calls `visit(header, registers, is_newest)` on each record, newest first.
@@ -215,28 +209,26 @@ impl Stack {
 
     /// Removes all records and keeps the memory.
     pub fn clear(&mut self) {
-        self.words.clear();
+        self.words.truncate(0);
     }
 
     /// Removes all records, and keeps no more memory than short-lived processes need.
     pub(crate) fn renew(&mut self) {
-        self.words.clear();
+        self.words.truncate(0);
         if self.words.capacity() > 64 {
-            self.words = Vec::new();
+            self.words = Words::default();
         }
     }
 
     /// Gives back all memory that is not in use.
     pub fn shrink(&mut self) {
-        self.words.shrink_to_fit();
-        self.words.spare_capacity_mut().fill(std::mem::MaybeUninit::new(0));
+        self.words.set_capacity(self.words.len());
     }
 
     /// Gives back memory after deep recursion.
     pub fn trim(&mut self) {
         if self.words.capacity() > 4096 && self.words.len() * 8 < self.words.capacity() {
-            self.words.shrink_to(self.words.len() * 2);
-            self.words.spare_capacity_mut().fill(std::mem::MaybeUninit::new(0));
+            self.words.set_capacity(self.words.len() * 2);
         }
     }
 }

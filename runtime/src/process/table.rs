@@ -20,6 +20,7 @@
 use super::Process;
 use super::mailbox::{Chain, Outer};
 use super::names::Names;
+use super::owned::Owned;
 use super::room::Rooms;
 use crate::heap::copy::Parcel;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, add, total_order};
@@ -64,7 +65,7 @@ pub struct Slot {
     pub(crate) priority: AtomicU8,
     /// The number of its user.
     number: Counter,
-    process: UnsafeCell<Option<Box<Process>>>,
+    process: UnsafeCell<Option<Owned>>,
 }
 
 // SAFETY: `process` is touched only under the state protocol above, which gives one thread at a
@@ -91,14 +92,14 @@ impl Slot {
     }
 
     /// Takes the process out, to run it. The caller has taken it from a run queue.
-    pub(crate) fn take(&self) -> Option<Box<Process>> {
+    pub(crate) fn take(&self) -> Option<Owned> {
         self.state.store(RUNNING, Ordering::Relaxed);
         // SAFETY: whoever takes a handle from a run queue owns the process (state protocol).
         unsafe { (*self.process.get()).take() }
     }
 
     /// Takes out a process that waits, to look at it. The caller puts it back.
-    pub(crate) fn take_waiting(&self) -> Option<Box<Process>> {
+    pub(crate) fn take_waiting(&self) -> Option<Owned> {
         self.state
             .compare_exchange(WAITING, RUNNING, Ordering::SeqCst, Ordering::Relaxed)
             .ok()
@@ -117,7 +118,7 @@ impl Slot {
     }
 
     /// Puts the process back and says that it is runnable. The caller then queues it.
-    pub(crate) fn put_runnable(&self, process: Box<Process>) {
+    pub(crate) fn put_runnable(&self, process: Owned) {
         // SAFETY: the caller ran the process, so it owns the slot's content.
         unsafe { *self.process.get() = Some(process) };
         self.state.store(RUNNABLE, Ordering::Release);
@@ -128,7 +129,7 @@ impl Slot {
     #[inline]
     pub(crate) fn put_waiting(
         &self,
-        process: Box<Process>,
+        process: Owned,
         alone: bool,
         ready: impl FnOnce() -> bool,
     ) -> bool {
@@ -354,7 +355,7 @@ impl ProcessTable {
     }
 
     /// Makes a new process reachable. The caller then queues it.
-    pub(crate) fn start(&self, process: Box<Process>) {
+    pub(crate) fn start(&self, process: Owned) {
         let pid = process.pid;
         if let Some(slot) = self.slot(pid) {
             slot.clear();

@@ -5,7 +5,7 @@
 
 use super::worker::Worker;
 use crate::ops::call;
-use crate::process::Process;
+use crate::process::owned::Owned;
 use crate::system::System;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -26,7 +26,7 @@ pub(crate) struct Blocking {
 
 #[derive(Debug, Default)]
 struct Inner {
-    queue: VecDeque<Box<Process>>,
+    queue: VecDeque<Owned>,
     threads: usize,
     idle: usize,
     stopped: bool,
@@ -39,7 +39,7 @@ impl Blocking {
     }
 
     /// Runs the library function that the process is about to call.
-    pub(crate) fn run(&self, system: &Arc<System>, process: Box<Process>) {
+    pub(crate) fn run(&self, system: &Arc<System>, process: Owned) {
         system.hub.leave();
         let mut inner = self.lock();
         inner.queue.push_back(process);
@@ -98,7 +98,7 @@ impl Blocking {
     }
 }
 
-fn answer(worker: &Worker, mut process: Box<Process>) {
+fn answer(worker: &Worker, mut process: Owned) {
     process.worker = worker;
     let before = process.heap.fuel;
     let answer = call::blocking_native(&mut process);

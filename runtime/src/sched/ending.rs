@@ -4,6 +4,7 @@ use super::worker::Worker;
 use crate::error::{ExitReason, Trap};
 use crate::heap::copy::Parcel;
 use crate::ops::call;
+use crate::process::owned::Owned;
 use crate::process::{Process, Wait, signal};
 use crate::system::System;
 use crate::value::Value;
@@ -56,7 +57,7 @@ impl Worker {
         call::push_frame(stack, program, usize::MAX, function, this, args).is_ok()
     }
 
-    pub(super) fn end_process(&self, mut process: Box<Process>, ending: Ending) {
+    pub(super) fn end_process(&self, mut process: Owned, ending: Ending) {
         let Ending { reason, result, given } = ending;
         let system: &System = &self.system;
         let pid = process.pid;

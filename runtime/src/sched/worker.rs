@@ -25,6 +25,7 @@ use crate::interp::{self, Leave};
 use crate::ops::call::Resumed;
 use crate::ops::{Cont, call};
 use crate::process::mailbox::Pool;
+use crate::process::owned::Owned;
 use crate::process::signal::{self, Bonds};
 use crate::process::stack::{NATIVE_FRAME, Stack};
 use crate::process::table::{FreeSlots, Slot};
@@ -93,8 +94,7 @@ pub struct Worker {
     /// Memory of messages.
     pub(crate) pool: Pool,
     /// Memory of processes that have ended, empty.
-    #[expect(clippy::vec_box, reason = "processes move between here and their slots")]
-    ended: RefCell<Vec<Box<Process>>>,
+    ended: RefCell<Vec<Owned>>,
     /// Free slots of the table.
     pub(crate) slots: FreeSlots,
     /// Is it the only thread that starts, wakes and ends processes? Changes between slices only, see
@@ -250,17 +250,17 @@ impl Worker {
     }
 
     /// A new process, in memory of an ended one if there is any.
-    pub(crate) fn new_process(&self, pid: Pid, number: u64) -> Box<Process> {
+    pub(crate) fn new_process(&self, pid: Pid, number: u64) -> Owned {
         let config = &self.system.config;
         let Some(mut process) = self.ended.borrow_mut().pop() else {
-            return Box::new(Process::new(pid, number, config.max_heap, config.stress_collect));
+            return Owned::new(Process::new(pid, number, config.max_heap, config.stress_collect));
         };
         (process.pid, process.number) = (pid, number);
         process
     }
 
     /// Keeps the memory of a process that has ended.
-    pub(super) fn recycle(&self, mut process: Box<Process>) {
+    pub(super) fn recycle(&self, mut process: Owned) {
         let mut ended = self.ended.borrow_mut();
         if ended.len() < MAX_ENDED {
             process.renew();
@@ -624,7 +624,7 @@ impl Worker {
 
     /// Puts a process that waits into its slot. `timers`: its timer may have fired meanwhile, even if it is
     /// one of this worker.
-    fn put_waiting(&self, slot: &Slot, mut process: Box<Process>, timers: bool) {
+    fn put_waiting(&self, slot: &Slot, mut process: Owned, timers: bool) {
         let pid = process.pid;
         if process.wait == Wait::Message {
             if slot.put_waiting(process, self.is_alone(), || !slot.outer.is_empty()) {
