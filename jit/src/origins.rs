@@ -17,7 +17,7 @@ use ion_runtime::object::Kind;
 use ion_runtime::object::shape::{Property, ShapeId, ShapeTable};
 use ion_runtime::program::{FuncId, Program};
 use ion_runtime::value::{Atom, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Most origins that are told apart; a value with more may be anything.
 const MAX_ORIGINS: usize = 8;
@@ -37,6 +37,8 @@ pub struct Hints {
     accesses: FxHashMap<(FuncId, u32), Vec<ShapeId>>,
     rows: FxHashMap<(FuncId, u32), Row>,
     methods: FxHashMap<(FuncId, u32), Vec<Method>>,
+    /// Where no object was seen that has another method, or none.
+    all_methods: FxHashSet<(FuncId, u32)>,
     closures: FxHashMap<(FuncId, u32), Vec<Closure>>,
 }
 
@@ -63,6 +65,11 @@ impl Hints {
     /// The methods that a GET_PROP finds.
     pub fn methods(&self, func: FuncId, pc: u32) -> &[Method] {
         self.methods.get(&(func, pc)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Does the flow of objects to a GET_PROP show that it finds one of [`Self::methods`]?
+    pub fn are_all_methods(&self, func: FuncId, pc: u32) -> bool {
+        self.all_methods.contains(&(func, pc))
     }
 
     /// The closures that a CALL reaches.
@@ -513,13 +520,22 @@ impl Flow<'_> {
                 let Field::Property(key) = field else { return };
                 let mut shapes: Vec<ShapeId> = Vec::new();
                 let mut methods: Vec<Method> = Vec::new();
+                let mut are_all = !objects.many;
                 for &origin in &objects.origins {
-                    let Origin::Object(site) = origin else { continue };
-                    let Some(&shape) = self.shape_of.get(&site) else { continue };
+                    let site = match origin {
+                        Origin::Object(site) => self.shape_of.get(&site),
+                        _ => None,
+                    };
+                    let Some(&shape) = site else {
+                        are_all = false;
+                        continue;
+                    };
                     if !shapes.contains(&shape) {
                         shapes.push(shape);
                     }
-                    for method in self.methods(origin, key) {
+                    let found = self.methods(origin, key);
+                    are_all &= !found.is_empty();
+                    for method in found {
                         if !methods.contains(&method) {
                             methods.push(method);
                         }
@@ -529,6 +545,9 @@ impl Flow<'_> {
                     hints.accesses.insert(place, shapes);
                 }
                 if methods.len() <= MAX_HINTS && !methods.is_empty() {
+                    if are_all {
+                        hints.all_methods.insert(place);
+                    }
                     hints.methods.insert(place, methods);
                 }
             }

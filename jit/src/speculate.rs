@@ -17,6 +17,7 @@ use crate::loops::Loops;
 use crate::origins::Hints;
 use ion_runtime::atom::{AtomTable, known};
 use ion_runtime::bytecode::Access;
+use ion_runtime::link::Pat;
 use ion_runtime::natives::Fast;
 use ion_runtime::object::shape::{ShapeId, ShapeTable};
 use ion_runtime::program::{FuncId, Program};
@@ -120,7 +121,10 @@ fn call_in(
                     one_method(function, block, &call, method.clone(), args);
                     return Some(None);
                 }
-                _ => return Some(Some(several_methods(function, block, &call, methods, args))),
+                _ => {
+                    let all = oracle.hints.are_all_methods(place.0, read.pc);
+                    return Some(Some(several_methods(function, block, &call, methods, all, args)));
+                }
             }
             continue;
         }
@@ -196,12 +200,14 @@ fn one_method(
     caller.exit = None;
 }
 
-/// One test after the other; what none of them finds is read and called as before.
+/// One test after the other; what none of them finds is read and called as before, or exits if `all` methods are
+/// known.
 fn several_methods(
     function: &mut Function,
     block: BlockId,
     call: &MethodCall,
     methods: Vec<Method>,
+    all: bool,
     args: Vec<ValueId>,
 ) -> BlockId {
     rewind_exits(function, block, call);
@@ -226,8 +232,22 @@ fn several_methods(
         function.insts[inst.index()].result = value;
         Terminator::Jump(Target { block: rest, args: value.into_iter().collect() })
     };
+    let exit = function.inst(read).exit;
     let mut at = block;
-    for method in methods {
+    let count = methods.len();
+    for (index, method) in methods.into_iter().enumerate() {
+        if all && index == count - 1 {
+            let op = Op::CallKnown { func: method.func, this: Some(call.object), args };
+            let direct = function.add_inst(op, frame, pc);
+            function.insts[direct.index()].after = after;
+            let check = Op::CheckMethod { object: call.object, method };
+            let check = function.add_inst(check, frame, pc);
+            function.insts[check.index()].exit = exit;
+            let term = give(function, direct);
+            function.blocks[at.index()].insts.extend([check, direct]);
+            function.blocks[at.index()].term = term;
+            return rest;
+        }
         let (hit, miss) = (function.add_block(), function.add_block());
         let shape = method.chain[0];
         let func = method.func;
@@ -390,7 +410,56 @@ pub fn accesses(function: &mut Function, oracle: &Oracle<'_>) {
                 .splice(at - 1 - new.len()..at - 1 - new.len(), new);
         }
     }
+    matches(function, oracle);
     drop_exits(function);
+}
+
+/// Checks that a value is a tuple in front of a MATCH all of whose patterns are tuples and behind which one is read:
+/// what the arms read needs no check then, and the MATCH has less to look for.
+fn matches(function: &mut Function, oracle: &Oracle<'_>) {
+    let uses = use_counts(function);
+    for block in cfg::reverse_postorder(function) {
+        let Terminator::Match { frame, pc, value, arms, .. } = &function.block(block).term else {
+            continue;
+        };
+        let (frame, pc, object) = (*frame, *pc, *value);
+        let kinds = function.kinds(object);
+        let body = oracle.program.function(function.frames[frame.index()].func).bytecode();
+        let patterns = body.and_then(|body| body.literals.patterns.get(&pc));
+        let tuples = patterns.is_some_and(|patterns| {
+            patterns.iter().take(arms.len()).all(|pattern| matches!(pattern, Pat::Tuple { .. }))
+        });
+        let row = Row::Tuple;
+        let reads = arms.iter().any(|arm| {
+            let mut insts = function.block(arm.block).insts.iter();
+            insts.any(|&id| function.inst(id).op == Op::CheckRow { object, row })
+        });
+        if kinds == Kinds::TUPLE || !tuples || !reads {
+            continue;
+        }
+        if let Some((of, exit)) = exit_at_end(function, &uses, block) {
+            let Inst { frame, pc, .. } = *function.inst(of);
+            let check = function.add_inst(Op::CheckRow { object, row }, frame, pc);
+            function.insts[check.index()].exit = Some(exit);
+            function.blocks[block.index()].insts.push(check);
+        }
+    }
+}
+
+/// The state to which a check at the end of a block may exit, and an instruction whose it is.
+fn exit_at_end(function: &Function, uses: &[u32], block: BlockId) -> Option<(InstId, StateId)> {
+    for (at, &id) in function.block(block).insts.iter().enumerate().rev() {
+        let inst = function.inst(id);
+        match inst.op {
+            Op::Safepoint { .. } => return inst.after.map(|state| (id, state)),
+            _ if !is_pure(inst) => return None,
+            _ if inst.exit.is_some() => {
+                return exit_at(function, uses, block, at).map(|state| (id, state));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Has the function checks in loops? Then it is worth having without checks, too: where they fail, each round

@@ -74,13 +74,12 @@ impl Lower<'_, '_> {
     /// Finds reads of properties whose only use is a call behind them in the same block: there the
     /// function need not be bound.
     pub(super) fn find_method_calls(&mut self, order: &[BlockId]) {
-        let uses = self.f.use_counts();
         for &block in order {
             let mut reads: FxHashMap<ValueId, InstId> = FxHashMap::default();
             for &id in &self.f.block(block).insts {
                 let inst = self.f.inst(id);
                 match (&inst.op, inst.result) {
-                    (Op::GetProp { .. }, Some(result)) if uses[result.index()] == 1 => {
+                    (Op::GetProp { .. }, Some(result)) if self.uses[result.index()] == 1 => {
                         reads.insert(result, id);
                     }
                     (Op::CallValue { function, args }, _) if !args.contains(function) => {

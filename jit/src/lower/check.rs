@@ -4,7 +4,7 @@
 //! interpreter goes on.
 
 use super::{Lower, TRUSTED};
-use crate::ir::{InstId, Method, Op, Row, Slot, ValueId};
+use crate::ir::{InstId, Method, Op, Row, Slot, Target, Terminator, ValueId};
 use crate::kinds::{Kinds, Repr};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
@@ -86,6 +86,10 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn has_method(&mut self, id: InstId, object: ValueId, method: &Method) {
+        if self.tested_method() == Some(id) {
+            // The branch looks.
+            return;
+        }
         let join = self.b.create_block();
         let joined = self.b.append_block_param(join, types::I8);
         let miss = self.b.create_block();
@@ -97,6 +101,30 @@ impl Lower<'_, '_> {
         self.b.ins().jump(join, &[no.into()]);
         self.b.switch_to_block(join);
         self.give(id, joined);
+    }
+
+    /// The look for a method at the end of the block on which only its branch depends.
+    fn tested_method(&self) -> Option<InstId> {
+        let block = self.f.block(self.block);
+        let Terminator::Branch { cond, .. } = &block.term else { return None };
+        let &last = block.insts.last()?;
+        let is_test = matches!(self.f.inst(last).op, Op::HasMethod { .. });
+        let is_it = is_test && self.f.inst(last).result == Some(*cond);
+        (is_it && self.uses[cond.index()] == 1).then_some(last)
+    }
+
+    /// Branches on a look for a method, if the block ends in one.
+    pub(super) fn branch_on_method(&mut self, then: &Target, otherwise: &Target) -> bool {
+        let Some(test) = self.tested_method() else { return false };
+        let Op::HasMethod { object, method } = &self.f.inst(test).op else { return false };
+        let miss = self.b.create_block();
+        self.find_method(*object, method, miss);
+        let (block, args) = self.edge(then);
+        self.b.ins().jump(block, &args);
+        self.b.switch_to_block(miss);
+        let (block, args) = self.edge(otherwise);
+        self.b.ins().jump(block, &args);
+        true
     }
 
     pub(super) fn check_closure(
@@ -255,13 +283,18 @@ impl Lower<'_, '_> {
     pub(super) fn load_element(&mut self, id: InstId, op: &Op) {
         let Op::LoadElement { object, row, index, number, functions, whole } = *op else { return };
         let exit = self.exit(id);
+        let constant = self.f.as_constant(index).and_then(|constant| constant.value.as_number());
+        let is_inside = row == Row::Tuple
+            && constant.is_some_and(|at| at >= 0.0 && at < self.known_length(object) as f64);
         let index = match whole {
             Some(whole) => self.value(whole),
             None => self.index(index, exit),
         };
         let (len, elements) = self.row_parts(object, row);
-        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, len);
-        self.go_on_if(inside, exit);
+        if !is_inside {
+            let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, len);
+            self.go_on_if(inside, exit);
+        }
         let Some(result) = self.f.inst(id).result else { return };
         let distance = self.b.ins().ishl_imm_u(index, 3);
         let element = self.b.ins().iadd(elements, distance);
@@ -293,13 +326,15 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(slow);
         let undefined = self.word(bits::UNDEFINED);
         let args = [self.bits(object), self.bits(index), self.bits(value), undefined];
-        // It may fail, and then everything must have been charged.
-        let charged = owed.map(|owed| self.charge_turns(&owed.turns, owed.also));
-        self.call_cold(Helper::set_prop, &args);
-        self.check_cold_status(id);
-        if let Some(charged) = charged {
-            self.give_back(charged);
-        }
+        self.with_fuel_settled(|this| {
+            // It may fail, and then everything must have been charged.
+            let charged = owed.map(|owed| this.charge_turns(&owed.turns, owed.also));
+            this.call_cold(Helper::set_prop, &args);
+            this.check_cold_status(id);
+            if let Some(charged) = charged {
+                this.give_back(charged);
+            }
+        });
         self.b.ins().jump(join, &[]);
         self.b.switch_to_block(join);
     }

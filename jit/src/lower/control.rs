@@ -51,6 +51,8 @@ impl<'a> Lower<'a, '_> {
                 let (block, args) = self.edge(target);
                 self.b.ins().jump(block, &args);
             }
+            Terminator::Branch { then, otherwise, .. }
+                if self.branch_on_method(then, otherwise) => {}
             Terminator::Branch { cond, then, otherwise } => {
                 let cond = self.truth(*cond);
                 let (then, then_args) = self.edge(then);

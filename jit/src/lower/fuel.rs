@@ -403,6 +403,11 @@ impl Lower<'_, '_> {
         self.fuel.state.version
     }
 
+    /// Does only one edge lead to the block, or one arm of a MATCH?
+    pub(super) fn is_entered_once(&self, block: BlockId) -> bool {
+        self.fuel.entrances[block.index()] <= 2
+    }
+
     /// Begins a block.
     pub(super) fn start_fuel(&mut self, block: BlockId) {
         let wanted = self.fuel.wanted[block.index()];

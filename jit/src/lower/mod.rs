@@ -30,8 +30,8 @@ use crate::ir::{self, BlockId, Constant, FrameId, InstId, Op, StateId, Target, V
 use crate::kinds::Repr;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, SourceLoc, StackSlotData,
-    StackSlotKind, Type, Value, types,
+    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, SourceLoc, StackSlot,
+    StackSlotData, StackSlotKind, Type, Value, types,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::FunctionBuilder;
@@ -109,12 +109,20 @@ pub(crate) struct Lower<'a, 'b> {
     signatures: FxHashMap<Helper, SigRef>,
     stubs: FxHashMap<Helper, FuncRef>,
     callees: FxHashMap<FuncId, FuncRef>,
+    /// How often each value is used.
+    uses: Vec<u32>,
+    /// The block being lowered.
+    block: BlockId,
+    /// Rows that have matched a pattern, by the block behind it, and how long they are.
+    matched: FxHashMap<BlockId, (ValueId, usize)>,
     /// Where the reductions are.
     fuel: Fuel,
     /// Cold blocks that leave in exit states, by where the reductions are.
     exits: FxHashMap<(StateId, u32), Block>,
     /// Those that are still to be written, and for which instruction.
     open_exits: Vec<(Block, InstId, StateId, fuel::State)>,
+    /// Where lists of values are made.
+    list: Option<StackSlot>,
     /// Address of the record's registers, in the resume form.
     registers: Option<Value>,
     /// Properties that are read only to be called at once: by the reading instruction.
@@ -137,9 +145,13 @@ pub fn lower(
         signatures: FxHashMap::default(),
         stubs: FxHashMap::default(),
         callees: FxHashMap::default(),
+        uses: f.use_counts(),
+        block: f.entry,
+        matched: FxHashMap::default(),
         fuel: Fuel::new(b, f),
         exits: FxHashMap::default(),
         open_exits: Vec::new(),
+        list: None,
         registers: None,
         methods: FxHashMap::default(),
         receivers: FxHashMap::default(),
@@ -200,6 +212,7 @@ impl<'a> Lower<'a, '_> {
         for &block in &order {
             let clif = self.blocks[&block];
             self.b.switch_to_block(clif);
+            self.block = block;
             self.start_fuel(block);
             if block == self.f.entry {
                 self.enter(clif);
@@ -645,14 +658,22 @@ impl<'a> Lower<'a, '_> {
         self.b.ins().return_(&[status, status, nothing]);
     }
 
-    /// Writes values into the function's own stack and returns the address of the list.
+    /// Writes values into the function's own stack and returns the address of the list, which is for the next
+    /// helper that is called: all lists are in the same place.
     pub fn list(&mut self, values: &[ValueId]) -> Value {
         if values.is_empty() {
             return self.word(0);
         }
         let bytes = values.len() as u32 * 8;
-        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3);
-        let slot = self.b.create_sized_stack_slot(data);
+        let slot = match self.list {
+            Some(slot) => slot,
+            None => {
+                let data = StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 3);
+                *self.list.insert(self.b.create_sized_stack_slot(data))
+            }
+        };
+        let size = &mut self.b.func.sized_stack_slots[slot].size;
+        *size = bytes.max(*size);
         let address = self.b.ins().stack_addr(types::I64, slot, 0);
         for (i, &value) in values.iter().enumerate() {
             let value = match self.f.repr(value) {

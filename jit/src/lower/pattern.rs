@@ -5,7 +5,7 @@
 //! properties `0`, `1`, …: that is left to the runtime.
 
 use super::{Lower, TRUSTED};
-use crate::ir::{FrameId, Target, ValueId};
+use crate::ir::{self, FrameId, Op, Target, ValueId};
 use crate::kinds::Kinds;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{Block, BlockArg, BlockCall, InstBuilder, JumpTableData, Value, types};
@@ -13,7 +13,7 @@ use cranelift_frontend::Switch;
 use ion_runtime::heap::{offset, tag};
 use ion_runtime::helpers::Helper;
 use ion_runtime::link::{Pat, Template};
-use ion_runtime::value::{Value as IonValue, bits};
+use ion_runtime::value::{Atom, Value as IonValue, bits};
 
 /// A pattern without parts.
 #[derive(Clone, Copy)]
@@ -73,10 +73,37 @@ impl Lower<'_, '_> {
         let simple: Option<Vec<Simple>> = patterns.iter().take(arms.len()).map(simple).collect();
         match simple {
             Some(simple) if simple.len() == arms.len() => {
+                self.know_arms(value, &simple, arms);
                 self.match_inline(frame, pc, value, &simple, arms, default);
             }
             _ => self.match_by_runtime(frame, pc, value, arms, default),
         }
+    }
+
+    /// Notes how long a row is that has matched a pattern, for the block that only this leads to.
+    fn know_arms(&mut self, value: ValueId, patterns: &[Simple], arms: &[Target]) {
+        for (pattern, arm) in patterns.iter().zip(arms) {
+            if let Simple::Row(leaves) | Simple::Array(leaves) = pattern
+                && self.is_entered_once(arm.block)
+            {
+                self.matched.insert(arm.block, (value, leaves.len()));
+            }
+        }
+    }
+
+    /// How many elements the row certainly has here; 0 if nothing is known.
+    pub(super) fn known_length(&self, value: ValueId) -> usize {
+        match self.matched.get(&self.block) {
+            Some(&(matched, length)) if matched == value => length,
+            _ => 0,
+        }
+    }
+
+    /// Is it known to be a tuple, at the end of this block?
+    fn is_tuple(&self, value: ValueId) -> bool {
+        let check = Op::CheckRow { object: value, row: ir::Row::Tuple };
+        let mut insts = self.f.block(self.block).insts.iter();
+        self.f.kinds(value) == Kinds::TUPLE || insts.any(|&id| self.f.inst(id).op == check)
     }
 
     fn match_by_runtime(
@@ -114,6 +141,9 @@ impl Lower<'_, '_> {
     ) {
         let has_rows = patterns.iter().any(|pattern| !matches!(pattern, Simple::Leaf(_)));
         let row = has_rows.then(|| {
+            if self.is_tuple(value) {
+                return self.tuple(value);
+            }
             let by_runtime = self.b.create_block();
             self.b.set_cold_block(by_runtime);
             let row = self.row(value, by_runtime);
@@ -158,6 +188,15 @@ impl Lower<'_, '_> {
                 self.b.ins().icmp_imm_s(IntCC::Equal, value, expected.to_bits() as i64)
             }
         }
+    }
+
+    /// What is known about a tuple.
+    fn tuple(&mut self, value: ValueId) -> Row {
+        let address = self.address_of(value);
+        let elements = self.b.ins().iadd_imm_s(address, offset::TUPLE_ELEMENTS as i64);
+        let length = self.b.ins().uload32(TRUSTED, address, 4);
+        let is_array = self.b.ins().iconst(types::I8, 0);
+        Row { elements, length, is_array }
     }
 
     /// Looks whether a value is a row; goes to `by_runtime` for objects.
@@ -252,20 +291,8 @@ impl Lower<'_, '_> {
         let fits = self.b.ins().icmp_imm_u(IntCC::Equal, row.length, length as i64);
         self.go_on_if(fits, otherwise);
         let first = self.b.ins().load(types::I64, TRUSTED, row.elements, 0);
-        let top = self.b.ins().ushr_imm_u(first, 48);
-        let is_atom = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_ATOM as i64);
-        self.go_on_if(is_atom, otherwise);
-        let number = self.b.ins().ireduce(types::I32, first);
-        let mut switch = Switch::new();
-        let blocks: Vec<Block> = tags
-            .iter()
-            .map(|tag| {
-                let block = self.b.create_block();
-                switch.set_entry(u128::from(*tag), block);
-                block
-            })
-            .collect();
-        switch.emit(self.b, number, otherwise);
+        let blocks: Vec<Block> = tags.iter().map(|_| self.b.create_block()).collect();
+        self.switch_on_atom(first, tags, &blocks, otherwise);
         for ((block, pattern), target) in blocks.into_iter().zip(patterns).zip(arms) {
             self.b.switch_to_block(block);
             if let Simple::Row(leaves) = pattern {
@@ -279,6 +306,45 @@ impl Lower<'_, '_> {
         self.b.switch_to_block(otherwise);
         let (block, args) = self.edge(default);
         self.b.ins().jump(block, &args);
+    }
+}
+
+/// Most numbers of a dense table, for each that is in use.
+const DENSE: u32 = 4;
+
+impl Lower<'_, '_> {
+    /// Goes to the block of the atom that a value is, or to `otherwise`.
+    fn switch_on_atom(&mut self, value: Value, tags: &[u32], blocks: &[Block], otherwise: Block) {
+        let (Some(&least), Some(&most)) = (tags.iter().min(), tags.iter().max()) else {
+            self.b.ins().jump(otherwise, &[]);
+            return;
+        };
+        let count = most - least + 1;
+        if count / DENSE > tags.len() as u32 {
+            let top = self.b.ins().ushr_imm_u(value, 48);
+            let is_atom = self.b.ins().icmp_imm_u(IntCC::Equal, top, bits::TAG_ATOM as i64);
+            self.go_on_if(is_atom, otherwise);
+            let number = self.b.ins().ireduce(types::I32, value);
+            let mut switch = Switch::new();
+            for (tag, block) in tags.iter().zip(blocks) {
+                switch.set_entry(u128::from(*tag), *block);
+            }
+            return switch.emit(self.b, number, otherwise);
+        }
+        // Tag and number of an atom are one word: what is near the first one is an atom.
+        let base = self.word(IonValue::atom(Atom(least)).to_bits());
+        let index = self.b.ins().isub(value, base);
+        let is_near = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, index, i64::from(count));
+        self.go_on_if(is_near, otherwise);
+        let index = self.b.ins().ireduce(types::I32, index);
+        let mut calls = Vec::with_capacity(count as usize);
+        for at in least..=most {
+            let block = tags.iter().position(|tag| *tag == at).map_or(otherwise, |at| blocks[at]);
+            calls.push(BlockCall::new(block, [], &mut self.b.func.dfg.value_lists));
+        }
+        let default = BlockCall::new(otherwise, [], &mut self.b.func.dfg.value_lists);
+        let table = self.b.create_jump_table(JumpTableData::new(default, &calls));
+        self.b.ins().br_table(index, table);
     }
 }
 
