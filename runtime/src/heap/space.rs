@@ -18,6 +18,13 @@ const LATEST: usize = 8;
 const FIRST_CHUNK: usize = 512;
 pub(super) const MAX_CHUNK: usize = 512 << 10;
 
+/// Chunks of spaces that have many of this size: what the system maps at once, if it is asked to. Memory in pages of the
+/// usual size costs a fault for each page at first, and misses of the processor's table of pages later.
+const HUGE_CHUNK: usize = 2 << 20;
+
+/// Spaces of at least this many bytes have huge chunks.
+const HUGE_MIN: usize = 4 * HUGE_CHUNK;
+
 /// Head of a chunk; objects follow.
 #[repr(C)]
 pub(super) struct Chunk {
@@ -68,11 +75,25 @@ fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).expect("chunk sizes are small multiples of 8")
 }
 
-fn allocate(size: usize) -> *mut u8 {
+/// As [`layout`], of chunks: huge ones start where a large page does.
+fn chunk_layout(size: usize) -> Layout {
+    match size {
+        HUGE_CHUNK => layout(size).align_to(HUGE_CHUNK).expect("it is a power of two"),
+        size => layout(size),
+    }
+}
+
+fn allocate(layout: Layout) -> *mut u8 {
     // SAFETY: the size is never 0.
-    let block = unsafe { alloc(layout(size)) };
+    let block = unsafe { alloc(layout) };
     if block.is_null() {
-        handle_alloc_error(layout(size));
+        handle_alloc_error(layout);
+    }
+    // Large objects do not get large pages: an array that grows would be copied from one to the next.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if layout.align() == HUGE_CHUNK {
+        // SAFETY: the block is ours, and starts at a multiple of its size. The answer does not matter.
+        unsafe { libc::madvise(block.cast(), layout.size(), libc::MADV_HUGEPAGE) };
     }
     block
 }
@@ -94,48 +115,70 @@ pub(crate) fn keep_freed_memory() {
     }
 }
 
-/// Chunks of the largest size that this thread keeps for reuse: collections give back and take many,
+/// Chunks of the largest sizes that this thread keeps for reuse: collections give back and take many,
 /// and the system would have to clear the pages each time.
 mod pool {
-    use super::{MAX_CHUNK, allocate, dealloc, layout};
+    use super::{HUGE_CHUNK, MAX_CHUNK, allocate, chunk_layout, dealloc};
     use std::cell::RefCell;
+    use std::thread::LocalKey;
 
-    /// Most chunks that a thread keeps.
-    const MAX_KEPT: usize = 64;
+    /// Most bytes that a thread keeps, of each size.
+    const MAX_KEPT: usize = 32 << 20;
 
-    struct Pool(Vec<*mut u8>);
+    struct Pool<const SIZE: usize>(Vec<*mut u8>);
 
-    impl Drop for Pool {
+    impl<const SIZE: usize> Drop for Pool<SIZE> {
         fn drop(&mut self) {
             for block in self.0.drain(..) {
-                // SAFETY: only blocks of `allocate(MAX_CHUNK)` get here, each once.
-                unsafe { dealloc(block, layout(MAX_CHUNK)) };
+                // SAFETY: only blocks for chunks of this size get here, each once.
+                unsafe { dealloc(block, chunk_layout(SIZE)) };
             }
         }
     }
 
+    type Key<const SIZE: usize> = LocalKey<RefCell<Pool<SIZE>>>;
+
     thread_local! {
-        static POOL: RefCell<Pool> = const { RefCell::new(Pool(Vec::new())) };
+        static LARGE: RefCell<Pool<MAX_CHUNK>> = const { RefCell::new(Pool(Vec::new())) };
+        static HUGE: RefCell<Pool<HUGE_CHUNK>> = const { RefCell::new(Pool(Vec::new())) };
     }
 
-    pub(super) fn take() -> *mut u8 {
-        let kept = POOL.try_with(|pool| pool.borrow_mut().0.pop()).ok().flatten();
-        kept.unwrap_or_else(|| allocate(MAX_CHUNK))
+    fn take_from<const SIZE: usize>(pool: &'static Key<SIZE>) -> *mut u8 {
+        let kept = pool.try_with(|pool| pool.borrow_mut().0.pop()).ok().flatten();
+        kept.unwrap_or_else(|| allocate(chunk_layout(SIZE)))
     }
 
-    /// Takes back a block of `MAX_CHUNK` bytes.
-    pub(super) fn give(block: *mut u8) {
-        let kept = POOL.try_with(|pool| {
+    fn give_to<const SIZE: usize>(pool: &'static Key<SIZE>, block: *mut u8) {
+        let kept = pool.try_with(|pool| {
             let pool = &mut pool.borrow_mut().0;
-            let room = pool.len() < MAX_KEPT;
+            let room = pool.len() < MAX_KEPT / SIZE;
             if room {
                 pool.push(block);
             }
             room
         });
         if kept != Ok(true) {
-            // SAFETY: the caller gives up a block of `allocate(MAX_CHUNK)`.
-            unsafe { dealloc(block, layout(MAX_CHUNK)) };
+            // SAFETY: the caller gives up a block for a chunk of this size.
+            unsafe { dealloc(block, chunk_layout(SIZE)) };
+        }
+    }
+
+    /// A block for a chunk of this size.
+    pub(super) fn take(size: usize) -> *mut u8 {
+        match size {
+            MAX_CHUNK => take_from(&LARGE),
+            HUGE_CHUNK => take_from(&HUGE),
+            size => allocate(chunk_layout(size)),
+        }
+    }
+
+    /// Takes back a block that [`take`] gave for this size.
+    pub(super) fn give(block: *mut u8, size: usize) {
+        match size {
+            MAX_CHUNK => give_to(&LARGE, block),
+            HUGE_CHUNK => give_to(&HUGE, block),
+            // SAFETY: the caller gives up a block for a chunk of this size.
+            size => unsafe { dealloc(block, chunk_layout(size)) },
         }
     }
 }
@@ -202,12 +245,16 @@ impl Space {
     }
 
     fn new_chunk(&mut self, bytes: usize) {
-        self.add_chunk((self.used.clamp(FIRST_CHUNK, MAX_CHUNK)).max(bytes + CHUNK_HEAD));
+        let size = match self.used {
+            HUGE_MIN.. => HUGE_CHUNK,
+            used => used.clamp(FIRST_CHUNK, MAX_CHUNK),
+        };
+        self.add_chunk(size.max(bytes + CHUNK_HEAD));
     }
 
     fn add_chunk(&mut self, size: usize) {
         self.retire();
-        let block = if size == MAX_CHUNK { pool::take() } else { allocate(size) };
+        let block = pool::take(size);
         let chunk = block.cast::<Chunk>();
         // SAFETY: the block is fresh, aligned to 8 and longer than the head.
         unsafe {
@@ -232,7 +279,7 @@ impl Space {
 
     fn alloc_large(&mut self, tag: u32, aux: u32, bytes: usize) -> *mut u8 {
         let size = bytes + LARGE_HEAD;
-        let block = allocate(size);
+        let block = allocate(layout(size));
         // SAFETY: the block is fresh, aligned to 8 and holds head and object.
         let object = unsafe {
             block.cast::<Large>().write(Large { next: self.large, size });
@@ -416,10 +463,7 @@ impl Space {
             // SAFETY: the list is owned; each chunk is freed once.
             unsafe {
                 let next = (*chunk).next;
-                match (*chunk).size {
-                    MAX_CHUNK => pool::give(chunk.cast()),
-                    size => dealloc(chunk.cast(), layout(size)),
-                }
+                pool::give(chunk.cast(), (*chunk).size);
                 chunk = next;
             }
         }
