@@ -637,4 +637,34 @@ mod tests {
         let limits = Limits { recursion: 50, growth: 100, ..limits };
         assert!(inlined(&[main, FIB], Mode::Safepoint, limits).2 < 20);
     }
+
+    #[test]
+    fn a_recursive_call_begins_with_the_test() {
+        let units: Vec<Unit> = [
+            "load_const r0, '__function_ref:1'\nload_const r1, 35\ncall r0, r0, [r1]\nreturn r0",
+            FIB,
+        ]
+        .iter()
+        .map(|text| Unit::parse(text))
+        .collect();
+        let sources: Vec<_> = units.iter().map(|unit| Some(unit.source())).collect();
+        let base = TestFacts::default();
+        let package = analyse(&sources, &[Root::entry(FuncId(0))], &base);
+        let facts = WithReturns { base: &base, package: &package };
+        let passed = package.passed(FuncId(1));
+        let entry =
+            |mode| entry_form(units[1].source(), FuncId(1), mode, &facts, passed).unwrap().function;
+        let body = entry(Mode::Safepoint);
+        let mut peeled = body.clone();
+        assert_eq!(peel(&mut peeled, |_| Some(&body), false), 2);
+        refine(&mut peeled, &facts, passed);
+        let source = |func: FuncId| Some(units[func.0 as usize].source());
+        verify(&peeled, source).unwrap_or_else(|error| panic!("{error}\n{peeled}"));
+        let text = peeled.dump();
+        assert_eq!(text.matches("safepoint entry 1").count(), 3, "{text}");
+        assert_eq!(text.matches("refund 1").count(), 2, "{text}");
+        // Where every instruction is a safepoint, the test cannot be made twice.
+        let body = entry(Mode::Instruction);
+        assert_eq!(peel(&mut body.clone(), |_| Some(&body), false), 0);
+    }
 }
