@@ -262,7 +262,11 @@ impl Worker {
             if message.is_pointer() { Parcel::copy(message) } else { immediate(message) };
         if slot.outer.push(to.generation, value, space, None, &self.pool, self.is_alone()) {
             self.tally.messages.set(self.tally.messages.get() + 1);
-            self.wake_slot(slot, to);
+            if slot.wake(self.is_alone()) {
+                self.enqueue_woken(slot, to);
+            } else if slot.is_host() {
+                self.system.ring(to);
+            }
         }
         true
     }

@@ -6,6 +6,10 @@
 //! A process that does not keep up with its messages is *eager*: it gets every second slice at most, in turns with
 //! those of normal priority. Otherwise many senders would run before their one receiver does, and what they have
 //! sent would wait in memory that no cache has any more. Nobody else waits for more than twice as long.
+//!
+//! Where only few are in the queue, a process that was woken by a message goes on with the *turn* of the sender, that is
+//! with what is left of its slice, instead of going to the end. So two that talk need not wait for the slices of others
+//! at each word, and the others wait for no more than a slice.
 
 use super::random::Random;
 use crate::value::Pid;
@@ -41,9 +45,26 @@ pub(crate) fn belongs(before: u8, messages: usize, used: u64, preempted: bool) -
     }
 }
 
+/// So many others may be in the queue if a turn is to go on.
+const FEW: usize = 4;
+
+/// A turn goes on if this part of a slice is left.
+const LEAST_PART: i64 = 16;
+
+/// A process to run next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Picked {
+    pub(crate) pid: Pid,
+    /// It goes on with the turn of another one, of which so many reductions are left.
+    pub(crate) left: Option<i64>,
+}
+
 /// See the module text.
 #[derive(Debug, Default)]
 pub(crate) struct RunQueue {
+    /// The one that goes on with the turn, and the place in `normal` where it belongs if it does not.
+    next: Option<(Pid, usize)>,
+
     normal: VecDeque<Pid>,
     eager: VecDeque<Pid>,
     high: VecDeque<Pid>,
@@ -67,9 +88,21 @@ impl RunQueue {
         queue.push_back(pid);
     }
 
+    /// Puts a process into the queue that was woken by a message of the one that runs.
+    #[inline]
+    pub(crate) fn push_woken(&mut self, pid: Pid, priority: u8) {
+        let few = self.next.is_none() && self.normal.len() <= FEW && self.eager.is_empty();
+        if few && priority == NORMAL && self.high.is_empty() && self.low.is_empty() {
+            self.next = Some((pid, self.normal.len()));
+        } else {
+            self.push(pid, priority);
+        }
+    }
+
     /// Is nothing in it?
     pub(crate) fn is_empty(&self) -> bool {
-        self.normal.is_empty()
+        self.next.is_none()
+            && self.normal.is_empty()
             && self.eager.is_empty()
             && self.high.is_empty()
             && self.low.is_empty()
@@ -87,9 +120,24 @@ impl RunQueue {
         self.normal.drain(..half)
     }
 
-    /// The process to run next. `random` chooses among those of normal priority.
+    /// The process to run next. `turn`: what is left of the last slice, of so many reductions in all.
+    #[inline]
+    pub(crate) fn pick(&mut self, (left, all): (i64, i64)) -> Option<Picked> {
+        if let Some((pid, place)) = self.next.take() {
+            if left * LEAST_PART >= all {
+                return Some(Picked { pid, left: Some(left) });
+            }
+            self.normal.insert(place, pid);
+        }
+        self.pop(None).map(|pid| Picked { pid, left: None })
+    }
+
+    /// The next process, whatever is left of a turn. `random` chooses among those of normal priority.
     #[inline]
     pub(crate) fn pop(&mut self, random: Option<&mut Random>) -> Option<Pid> {
+        if let Some((pid, place)) = self.next.take() {
+            self.normal.insert(place, pid);
+        }
         if self.high.is_empty() && self.low.is_empty() {
             return self.pop_normal(random);
         }
@@ -154,6 +202,28 @@ mod tests {
         assert!(all.is_empty());
         let mut all = queue(&[(EAGER, 11), (EAGER, 12), (NORMAL, 1)]);
         assert_eq!((all.to_spare(), popped(&mut all)), (1, vec![11, 1, 12]));
+    }
+
+    #[test]
+    fn a_turn_goes_on_while_something_is_left_of_it() {
+        let pid = |slot| Pid { slot, generation: 0 };
+        let mut all = queue(&[(NORMAL, 1), (NORMAL, 2)]);
+        all.push_woken(pid(3), NORMAL);
+        all.push_woken(pid(4), NORMAL);
+        assert_eq!(all.pick((125, 2000)), Some(Picked { pid: pid(3), left: Some(125) }));
+        assert_eq!(popped(&mut all), [1, 2, 4]);
+        let mut all = queue(&[(NORMAL, 1)]);
+        all.push_woken(pid(2), NORMAL);
+        all.push_woken(pid(3), NORMAL);
+        assert!(!all.is_empty());
+        assert_eq!(all.pick((124, 2000)), Some(Picked { pid: pid(1), left: None }));
+        assert_eq!(popped(&mut all), [2, 3]);
+        let many: Vec<_> = (0..=FEW as u32).map(|slot| (NORMAL, slot)).collect();
+        for others in [&many[..], &[(EAGER, 0)], &[(LOW, 0)]] {
+            let mut all = queue(others);
+            all.push_woken(pid(9), NORMAL);
+            assert_eq!(all.pick((2000, 2000)).map(|picked| picked.left), Some(None));
+        }
     }
 
     #[test]

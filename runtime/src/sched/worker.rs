@@ -1,8 +1,8 @@
 //! A worker: takes processes from its run queue and runs a slice of each.
 //!
-//! The queue is first in, first out, and a process that was woken goes to the end of the queue of the
-//! worker that woke it, so processes that talk stay together. See [`super::hub`] for how work comes
-//! to workers that have none.
+//! A process that was woken goes to the queue of the worker that woke it, so processes that talk stay together.
+//! See [`super::queue`] for who runs when, [`super::hub`] for how work comes to workers that have none, and
+//! [`super::trial`] for whether it should.
 //!
 //! A thread that runs no slices but works for processes (one that a host or a blocking function uses)
 //! has a worker too, without a number; what it makes runnable goes to the hub.
@@ -14,7 +14,7 @@
 
 use super::ending::Ending;
 use super::hub::{self, Hub, Next};
-use super::queue::{self, RunQueue};
+use super::queue::{self, Picked, RunQueue};
 use super::random::Random;
 use super::timer::Wheel;
 use super::trial::Sample;
@@ -70,6 +70,10 @@ pub struct Worker {
     /// Calls and turns of loops by function, while it is interpreted.
     heat: Vec<Cell<u32>>,
     queue: RefCell<RunQueue>,
+    /// May a process that is woken go on with the turn of the one that wakes it?
+    turns: bool,
+    /// Reductions left of the last slice.
+    left: Cell<i64>,
     timers: RefCell<Wheel<Alarm>>,
     /// Work done so far: reductions, and [`SLICE_WORK`] for each slice.
     work: Cell<u64>,
@@ -180,6 +184,7 @@ impl Worker {
         let stack_limit = (&raw const here as usize).saturating_sub(stack);
         let random = system.config.shuffle.map(|seed| RefCell::new(Random::new(seed)));
         let functions = system.program.functions.len();
+        let turns = id.is_some() && random.is_none() && system.config.preempt == Preempt::Safepoint;
         let table = system.compiler.as_ref().map_or(&[][..], |compiler| compiler.table()).as_ptr();
         Worker {
             helpers: HELPERS,
@@ -191,6 +196,8 @@ impl Worker {
             resume: RefCell::default(),
             heat: vec![Cell::new(0); functions],
             queue: RefCell::default(),
+            turns,
+            left: Cell::new(0),
             timers: RefCell::new(Wheel::new()),
             work: Cell::new(0),
             looked: Cell::new(0),
@@ -335,7 +342,7 @@ impl Worker {
                 self.judge();
             }
             match self.pick() {
-                Some(pid) => self.run_process(pid),
+                Some(picked) => self.run_process(picked),
                 None if self.rest() => {}
                 None => break,
             }
@@ -352,24 +359,39 @@ impl Worker {
         self.id.map_or(0, |id| self.system.slices[id].get())
     }
 
+    /// As [`Worker::enqueue_slot`], for a process that was woken by a message of the one that runs.
+    #[inline]
+    pub(crate) fn enqueue_woken(&self, slot: &Slot, pid: Pid) {
+        if !self.turns {
+            return self.enqueue_slot(slot, pid);
+        }
+        self.queue.borrow_mut().push_woken(pid, slot.priority.load(Ordering::Relaxed));
+    }
+
     /// The process to run next.
     #[inline]
-    fn pick(&self) -> Option<Pid> {
-        match &self.random {
-            Some(random) => self.queue.borrow_mut().pop(Some(&mut *random.borrow_mut())),
-            None => self.queue.borrow_mut().pop(None),
-        }
+    fn pick(&self) -> Option<Picked> {
+        let mut queue = self.queue.borrow_mut();
+        let Some(random) = &self.random else {
+            return queue.pick((self.left.replace(0), i64::from(self.system.config.timeslice)));
+        };
+        queue.pop(Some(&mut *random.borrow_mut())).map(|pid| Picked { pid, left: None })
     }
 
     /// Is there anything to do about the flags of the hub?
     #[inline]
     fn concerns(&self, attention: u32) -> bool {
-        if attention & !(hub::DEMAND | hub::IDLE) != 0 || self.queue.borrow().to_spare() >= 2 {
+        if attention & !(hub::DEMAND | hub::IDLE) != 0 {
             return true;
         }
-        // Others have nothing to do, and this worker has nothing to spare.
-        self.spare_since.set(None);
-        false
+        // Others have nothing to do.
+        if self.queue.borrow().to_spare() < 2 {
+            self.spare_since.set(None);
+            return false;
+        }
+        let since = self.spare_since.get().unwrap_or_else(|| self.work.get());
+        self.spare_since.set(Some(since));
+        self.work.get() - since >= SHARE_AFTER
     }
 
     /// Looks after what others want; false if the run is over.
@@ -413,22 +435,15 @@ impl Worker {
             return true;
         }
         let mut queue = self.queue.borrow_mut();
-        if queue.to_spare() < 2 {
-            self.spare_since.set(None);
+        let for_long = |since| self.work.get() - since >= SHARE_AFTER;
+        if queue.to_spare() < 2 || !self.spare_since.get().is_some_and(for_long) {
             return true;
         }
-        match self.spare_since.get() {
-            None => self.spare_since.set(Some(self.work.get())),
-            Some(since) if self.work.get() - since >= SHARE_AFTER => {
-                self.spare_since.set(None);
-                let (now, alone) = (self.sample(), self.is_alone());
-                if !self.system.trials.look(|trial| trial.may_share(now, alone)) {
-                    return true;
-                }
-                self.end_alone();
-                self.system.hub.share(queue.spare());
-            }
-            Some(_) => {}
+        self.spare_since.set(None);
+        let (now, alone) = (self.sample(), self.is_alone());
+        if self.system.trials.look(|trial| trial.may_share(now, alone)) {
+            self.end_alone();
+            self.system.hub.share(queue.spare());
         }
         true
     }
@@ -553,7 +568,7 @@ impl Worker {
         })
     }
 
-    fn run_process(&self, pid: Pid) {
+    fn run_process(&self, Picked { pid, left }: Picked) {
         let system: &System = &self.system;
         let Some(slot) = system.table.slot(pid) else { return };
         let Some(mut process) = slot.take() else { return };
@@ -573,11 +588,12 @@ impl Worker {
             return self.put_waiting(slot, process, false);
         }
         system.slices[self.id.unwrap_or_default()].count();
-        let budget = self.budget();
+        let budget = left.unwrap_or_else(|| self.budget());
         process.start_slice(budget);
         system.trace(|| format!("process {} runs", process.number));
         let end = self.run_slice(&mut process);
         let used = (budget - process.left()) as u64;
+        self.left.set(process.left());
         process.reductions += used;
         self.work.set(self.work.get() + used + SLICE_WORK);
         system.pass_time(used);
