@@ -19,6 +19,7 @@ use ion_runtime::bytecode::{Instr, Pattern};
 use ion_runtime::program::{Bytecode, FrameLayout, FuncId, Konst};
 use ion_runtime::value::Value;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 
 /// The verified function to translate.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,9 @@ const MAX_ENTRIES: usize = 1 << 23;
 /// What to build, see [`Form`].
 #[derive(Clone, Copy, Debug)]
 pub enum Shape<'a> {
-    /// [`Form::Entry`].
+    /// [`Form::Entry`], every block once.
+    Plain,
+    /// [`Form::Entry`]. Where a jump leads into the middle of a loop, the way to its head is a copy.
     Entry,
     /// [`Form::Resume`] with these points.
     Resume(&'a ResumeFacts),
@@ -94,8 +97,10 @@ pub struct Env {
 pub struct Built {
     /// The function.
     pub function: Function,
-    /// [`Form::Entry`]: the environment at each place where a record may go on, by ascending index.
+    /// [`Shape::Plain`]: the environment at each place where a record may go on, by ascending index.
     pub envs: Vec<Env>,
+    /// Does a jump lead into the middle of a loop?
+    pub enters_loops: bool,
 }
 
 /// Translates one function.
@@ -109,51 +114,60 @@ pub fn build(
         return Err(TooLarge);
     }
     let form = match shape {
-        Shape::Entry => Form::Entry,
+        Shape::Plain | Shape::Entry => Form::Entry,
         Shape::Resume(_) => Form::Resume,
     };
     let roots: Vec<u32> = match shape {
-        Shape::Entry => vec![0],
+        Shape::Plain | Shape::Entry => vec![0],
         Shape::Resume(facts) => facts.points.iter().map(|point| point.pc).collect(),
     };
-    let graph = Graph::new(source, &roots);
+    let graph = Graph::new(source, &roots, !matches!(shape, Shape::Plain));
     let count = source.instrs.len();
     let mut builder = Builder {
         source,
         mode,
         function: Function::new(func, form, mode),
         graph: &graph,
-        loops: Loops::new(source),
         blocks: FxHashMap::default(),
         pending: FxHashMap::default(),
-        node: Node { start: 0, aside: false },
+        node: Node { start: 0, aside: Aside::No },
         env: Vec::new(),
         at: BlockId(0),
         shared_exit: None,
         envs: Vec::new(),
-        candidates: match form {
-            Form::Entry => points::candidates(source.instrs, source.flow, mode),
-            Form::Resume => vec![false; count + 1],
+        candidates: match shape {
+            Shape::Plain => points::candidates(source.instrs, source.flow, mode),
+            _ => vec![false; count + 1],
         },
         entries: 0,
     };
     builder.at = builder.function.entry;
     builder.run(shape)?;
     builder.envs.sort_by_key(|env| env.pc);
-    Ok(Built { function: builder.function, envs: builder.envs })
+    let enters_loops = !graph.copies && graph.enters_loops(source);
+    Ok(Built { function: builder.function, envs: builder.envs, enters_loops })
 }
 
-/// A block of the bytecode, as one of two copies.
+/// A block of the bytecode, as one of several copies.
 ///
-/// A record may go on in the middle of a loop. That would give the loop a second entrance and spoil
-/// what is known in it, so the way from there to the next head of a loop is a copy of its own, in
-/// which nothing is hot.
+/// A record may go on in the middle of a loop, and a jump may lead there: to the test at the end of the loop, say. That would
+/// give the loop a second entrance and spoil what is known in it, so the way from there to the next head of
+/// a loop is a copy of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Node {
     /// First index.
     start: u32,
-    /// Is it on the way from the middle of a loop?
-    aside: bool,
+    aside: Aside,
+}
+
+/// Is a block on the way from the middle of a loop?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Aside {
+    No,
+    /// From where a record goes on.
+    Record,
+    /// From where a jump led into the loop that has this head.
+    Jump(u32),
 }
 
 /// Basic blocks of the bytecode, named by their first index.
@@ -166,10 +180,13 @@ struct Graph {
     order: Vec<Node>,
     /// Indices to which a jump leads backward.
     heads: FxHashSet<u32>,
+    loops: Loops,
+    /// Are there copies of the ways from jumps into loops?
+    copies: bool,
 }
 
 impl Graph {
-    fn new(source: Source<'_>, roots: &[u32]) -> Graph {
+    fn new(source: Source<'_>, roots: &[u32], copies: bool) -> Graph {
         let count = source.instrs.len();
         let mut leaders = vec![false; count + 1];
         for (pc, instr) in source.instrs.iter().enumerate() {
@@ -181,14 +198,14 @@ impl Graph {
         roots.iter().for_each(|&root| leaders[root as usize] = true);
 
         let heads = source.flow.loop_headers.iter().copied().collect();
-        let mut graph = Graph { leaders, ways_in: FxHashMap::default(), order: Vec::new(), heads };
+        let ways_in = FxHashMap::default();
         let loops = Loops::new(source);
+        let mut graph = Graph { leaders, ways_in, order: Vec::new(), heads, loops, copies };
         let mut seen: FxHashSet<Node> = FxHashSet::default();
         let mut stack: Vec<(Node, Vec<Node>)> = Vec::new();
         // The roots are the successors of a block that is not in the result. Successors are visited
         // from the last to the first, so that fall-through comes right behind its block.
-        let mut open: Vec<Node> =
-            roots.iter().map(|&start| Node { start, aside: loops.has_inside(start) }).collect();
+        let mut open: Vec<Node> = roots.iter().map(|&start| graph.root(start)).collect();
         loop {
             while let Some(to) = open.pop() {
                 *graph.ways_in.entry(to).or_default() += 1;
@@ -209,9 +226,32 @@ impl Graph {
         graph
     }
 
+    /// The copy of the block in which a record goes on.
+    fn root(&self, start: u32) -> Node {
+        let aside = if self.loops.has_inside(start) { Aside::Record } else { Aside::No };
+        Node { start, aside }
+    }
+
     /// The copy of the block at `to` that follows on one of a copy.
     fn node(&self, from: Node, to: u32) -> Node {
-        Node { start: to, aside: from.aside && !self.heads.contains(&to) }
+        let aside = match from.aside {
+            _ if self.heads.contains(&to) => Aside::No,
+            Aside::Record => Aside::Record,
+            Aside::Jump(head) if self.loops.contains(head, to) => Aside::Jump(head),
+            _ if self.copies => self.loops.entered(from.start, to).map_or(Aside::No, Aside::Jump),
+            _ => Aside::No,
+        };
+        Node { start: to, aside }
+    }
+
+    /// Does a jump lead into the middle of a loop?
+    fn enters_loops(&self, source: Source<'_>) -> bool {
+        self.order.iter().any(|node| {
+            self.successors(source, *node).into_iter().any(|to| {
+                let start = to.start;
+                !self.heads.contains(&start) && self.loops.entered(node.start, start).is_some()
+            })
+        })
     }
 
     fn is_join(&self, node: Node) -> bool {
@@ -241,17 +281,17 @@ impl Graph {
     }
 }
 
-/// Where the loops of the bytecode are, roughly: from the target of a backward jump to the jump.
-struct Loops(Vec<(u32, u32)>);
+/// Where the loops of the bytecode are, roughly: for each target of a backward jump, the last such jump.
+struct Loops(BTreeMap<u32, u32>);
 
 impl Loops {
     fn new(source: Source<'_>) -> Loops {
-        let mut loops = Vec::new();
+        let mut loops = BTreeMap::new();
         for pc in 0..source.instrs.len() as u32 {
             if ends_block(&source.instrs[pc as usize]) {
                 successors(source.instrs, pc, |to| {
                     if to <= pc {
-                        loops.push((to, pc));
+                        loops.insert(to, pc);
                     }
                 });
             }
@@ -259,10 +299,25 @@ impl Loops {
         Loops(loops)
     }
 
+    /// Heads of the loops that contain the index, the innermost first.
+    fn around(&self, pc: u32) -> impl Iterator<Item = u32> {
+        let before = self.0.range(..=pc).rev();
+        before.filter(move |&(_, &last)| pc <= last).map(|(&head, _)| head)
+    }
+
     /// Is the index in a loop, and not the head of the innermost one?
     fn has_inside(&self, pc: u32) -> bool {
-        let around = self.0.iter().filter(|&&(head, last)| (head..=last).contains(&pc));
-        around.map(|&(head, _)| head).max().is_some_and(|head| head != pc)
+        self.around(pc).next().is_some_and(|head| head != pc)
+    }
+
+    /// Is the index in the loop with this head?
+    fn contains(&self, head: u32, pc: u32) -> bool {
+        self.0.get(&head).is_some_and(|last| (head..=*last).contains(&pc))
+    }
+
+    /// The head of the innermost loop into which an edge leads.
+    fn entered(&self, from: u32, to: u32) -> Option<u32> {
+        self.around(to).find(|&head| !self.contains(head, from))
     }
 }
 
@@ -317,7 +372,6 @@ struct Builder<'a> {
     mode: Mode,
     function: Function,
     graph: &'a Graph,
-    loops: Loops,
     /// The block of each node of the graph.
     blocks: FxHashMap<Node, BlockId>,
     /// Values of the live registers on the way into a block with one way in, until it is filled.
@@ -356,7 +410,7 @@ impl Builder<'_> {
         let undefined = self.function.immediate(Value::UNDEFINED);
         self.env = vec![undefined; usize::from(self.source.layout.words)];
         match shape {
-            Shape::Entry => self.enter_by_call(),
+            Shape::Plain | Shape::Entry => self.enter_by_call(),
             Shape::Resume(facts) => self.enter_by_record(facts),
         }
         for &node in &self.graph.order {
@@ -414,17 +468,12 @@ impl Builder<'_> {
                 };
                 self.set(reg, value);
             }
-            self.node = Node { start: point.pc, aside: self.is_aside(point.pc) };
+            self.node = self.graph.root(point.pc);
             let target = self.target_node(self.node);
             self.end(Terminator::Jump(target));
         }
         self.at = entry;
         self.end(Terminator::Dispatch(targets));
-    }
-
-    /// Is the root at this index on the way from the middle of a loop?
-    fn is_aside(&self, root: u32) -> bool {
-        self.blocks.contains_key(&Node { start: root, aside: true }) && self.loops.has_inside(root)
     }
 
     fn fill(&mut self, node: Node) -> Result<(), TooLarge> {
@@ -440,7 +489,10 @@ impl Builder<'_> {
         }
         let end = self.graph.end(self.source, start);
         self.shared_exit = None;
-        if self.source.exits.is_some() && !node.aside && self.graph.heads.contains(&start) {
+        if self.source.exits.is_some()
+            && node.aside == Aside::No
+            && self.graph.heads.contains(&start)
+        {
             let exit = self.exit(start);
             let inst = self.push(Op::LoopHead, start);
             self.function.insts[inst.index()].exit = exit;

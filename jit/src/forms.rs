@@ -31,7 +31,7 @@ pub fn entry_form(
     facts: &dyn Facts,
     passed: Passed<'_>,
 ) -> Result<Entry, TooLarge> {
-    let mut built = build(source, func, mode, Shape::Entry)?;
+    let mut built = build(source, func, mode, Shape::Plain)?;
     simplify::remove_trivial_params(&mut built.function, &mut built.envs);
     let inference = infer(&built.function, facts, passed);
     let mut resume = ResumeFacts::new(&built.envs, &inference);
@@ -39,6 +39,14 @@ pub fn entry_form(
     simplify::specialise(&mut function, &inference, facts);
     simplify::clean(&mut function);
     resume.keep_used(&function);
+    if built.enters_loops {
+        // Facts come from the plain form: in a copy more may be known than a record tells.
+        function = build(source, func, mode, Shape::Entry)?.function;
+        simplify::remove_trivial_params(&mut function, &mut []);
+        let inference = infer(&function, facts, passed);
+        simplify::specialise(&mut function, &inference, facts);
+        simplify::clean(&mut function);
+    }
     debug_check(&function, source);
     Ok(Entry { function, resume })
 }

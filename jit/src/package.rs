@@ -320,7 +320,7 @@ pub fn analyse(
 ) -> PackageFacts {
     let bodies = functions.iter().enumerate().map(|(at, source)| {
         let source = (*source)?;
-        let built = build(source, FuncId(at as u32), Mode::Safepoint, Shape::Entry);
+        let built = build(source, FuncId(at as u32), Mode::Safepoint, Shape::Plain);
         let Ok(mut built) = built else { return Some(Body::Opaque(source)) };
         remove_trivial_params(&mut built.function, &mut []);
         Some(Body::Ssa(built.function))

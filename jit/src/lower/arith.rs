@@ -29,19 +29,17 @@ fn has_exact_reciprocal(number: f64) -> bool {
 }
 
 impl Lower<'_, '_> {
-    fn float_op(&mut self, op: ArithOp, a: Value, b: Value, divisor: ValueId) -> Value {
-        let divisor = self.f.as_constant(divisor).and_then(|constant| constant.value.as_number());
-        if let (ArithOp::Div, Some(divisor)) = (op, divisor)
-            && has_exact_reciprocal(divisor)
-        {
-            let reciprocal = self.b.ins().f64const(1.0 / divisor);
-            return self.b.ins().fmul(a, reciprocal);
-        }
-        match op {
-            ArithOp::Add => self.b.ins().fadd(a, b),
-            ArithOp::Sub => self.b.ins().fsub(a, b),
-            ArithOp::Mul => self.b.ins().fmul(a, b),
-            ArithOp::Div => self.b.ins().fdiv(a, b),
+    fn float_op(&mut self, op: ArithOp, x: Value, y: Value, b: ValueId) -> Value {
+        let divisor = self.f.as_constant(b).and_then(|constant| constant.value.as_number());
+        match (op, divisor) {
+            (ArithOp::Div, Some(divisor)) if has_exact_reciprocal(divisor) => {
+                let reciprocal = self.b.ins().f64const(1.0 / divisor);
+                self.b.ins().fmul(x, reciprocal)
+            }
+            (ArithOp::Add, _) => self.b.ins().fadd(x, y),
+            (ArithOp::Sub, _) => self.b.ins().fsub(x, y),
+            (ArithOp::Mul, _) => self.b.ins().fmul(x, y),
+            (ArithOp::Div, _) => self.b.ins().fdiv(x, y),
         }
     }
 
