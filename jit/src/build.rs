@@ -692,7 +692,9 @@ impl Builder<'_> {
 
     fn compare(&mut self, op: CompareOp, pc: u32, dst: u32, a: u32, b: u32) {
         let (a, b) = (self.get(a), self.get(b));
+        let exit = self.exit(pc);
         self.give_after(Op::Compare { op, a, b }, pc, dst, Kinds::BOOLEAN);
+        self.set_exit(exit);
     }
 
     /// An instruction that may wait: tried again at its own index, gone on behind it.

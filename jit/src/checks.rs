@@ -237,6 +237,7 @@ fn hoist_from(function: &mut Function, loops: &Loops, index: u32) {
                     });
                     found.is_some_and(|found| checked.insert(found))
                 }
+                Op::AsNumber { .. } => true,
                 Op::LoadSlot { object, slot, .. } => {
                     !changes.clobbered
                         && !changes.slots.contains(&(slot.shape, slot.at))

@@ -367,9 +367,7 @@ fn numeric_uses(function: &Function) -> Vec<bool> {
                         numeric[a.index()] = true;
                     }
                 }
-                Op::Compare { op, a, b }
-                    if !matches!(op, CompareOp::Equal | CompareOp::NotEqual) =>
-                {
+                Op::Compare { op, a, b } if is_order(op) => {
                     numeric[a.index()] = true;
                     numeric[b.index()] = true;
                 }
@@ -479,7 +477,11 @@ pub fn drop_exits(function: &mut Function) {
     for inst in &mut function.insts {
         if matches!(
             inst.op,
-            Op::GetProp { .. } | Op::SetProp { .. } | Op::CallValue { .. } | Op::Arith { .. }
+            Op::GetProp { .. }
+                | Op::SetProp { .. }
+                | Op::CallValue { .. }
+                | Op::Arith { .. }
+                | Op::Compare { .. }
         ) {
             inst.exit = None;
         }
@@ -583,19 +585,7 @@ fn access(
                 return Vec::new();
             }
             let mut checks = Vec::new();
-            let mut as_number = |function: &mut Function, value: ValueId| {
-                if function.kinds(value) == Kinds::NUMBER {
-                    return value;
-                }
-                let check = function.add_inst(Op::AsNumber { a: value }, frame, pc);
-                let result = function.add_value(Kinds::NUMBER, ValueDef::Inst(check));
-                function.insts[check.index()].result = Some(result);
-                function.insts[check.index()].exit = Some(exit);
-                checks.push(check);
-                result
-            };
-            let x = as_number(function, a);
-            let y = if a == b { x } else { as_number(function, b) };
+            let (x, y) = both_numbers(function, (a, b), (exit, frame, pc), &mut checks);
             let nonzero = function.as_constant(y).and_then(|it| it.value.as_number());
             let inst = &mut function.insts[id.index()];
             if op == ArithOp::Div && !nonzero.is_some_and(|number| number != 0.0) {
@@ -607,8 +597,51 @@ fn access(
             }
             checks
         }
+        // What is compared with a Number is probably one.
+        Op::Compare { op, a, b } if after.is_none() && is_order(op) => {
+            let kinds = [function.kinds(a), function.kinds(b)];
+            let constants = [a, b].map(|value| function.as_constant(value).is_some());
+            let possible = |at: usize| {
+                kinds[at] == Kinds::NUMBER || kinds[at].intersects(Kinds::NUMBER) && !constants[at]
+            };
+            if !kinds.contains(&Kinds::NUMBER) || !possible(0) || !possible(1) {
+                return Vec::new();
+            }
+            let mut checks = Vec::new();
+            let (a, b) = both_numbers(function, (a, b), (exit, frame, pc), &mut checks);
+            let inst = &mut function.insts[id.index()];
+            inst.op = Op::Compare { op, a, b };
+            inst.exit = None;
+            checks
+        }
         _ => Vec::new(),
     }
+}
+
+fn is_order(op: CompareOp) -> bool {
+    !matches!(op, CompareOp::Equal | CompareOp::NotEqual)
+}
+
+/// The values as Numbers; checks that they are, where that is not known, are added to `checks`.
+fn both_numbers(
+    function: &mut Function,
+    (a, b): (ValueId, ValueId),
+    (exit, frame, pc): (StateId, FrameId, u32),
+    checks: &mut Vec<InstId>,
+) -> (ValueId, ValueId) {
+    let mut as_number = |value: ValueId| {
+        if function.kinds(value) == Kinds::NUMBER {
+            return value;
+        }
+        let check = function.add_inst(Op::AsNumber { a: value }, frame, pc);
+        let result = function.add_value(Kinds::NUMBER, ValueDef::Inst(check));
+        function.insts[check.index()].result = Some(result);
+        function.insts[check.index()].exit = Some(exit);
+        checks.push(check);
+        result
+    };
+    let x = as_number(a);
+    (x, if a == b { x } else { as_number(b) })
 }
 
 /// Does functions of Numbers without the runtime. Drops the exits that are left.
