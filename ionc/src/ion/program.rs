@@ -183,8 +183,10 @@ fn check_main(module: &Module<'_>, text: &str) -> Vec<Diag> {
             let end = text.trim_end().len() as u32;
             let names =
                 module.functions.iter().filter_map(|function| function.name).map(|name| name.text);
-            let help = super::diag::near_help("main", names)
-                .unwrap_or_else(|| "the program starts there: `function main() { … }`".to_owned());
+            let help = match ion_runtime::bytecode::near::near_names("main", names).first() {
+                Some(near) => format!("the program starts there; is `{near}` meant to be it?"),
+                None => "the program starts there: `function main() { … }`".to_owned(),
+            };
             let span = Span::new(end.saturating_sub(1), end);
             vec![
                 Diag::error(span, "there is no function `main`")
