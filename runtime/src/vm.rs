@@ -326,7 +326,7 @@ pub fn run(
     outputs: Outputs,
     args: &[String],
 ) -> std::io::Result<Run> {
-    crate::heap::space::keep_freed_memory();
+    crate::heap::pages::keep_freed_memory();
     let control = config.control.clone();
     let system = system(linked, config, compiler, outputs, false);
     if let Some(control) = &control {

@@ -20,6 +20,7 @@ mod property;
 mod strip;
 mod stubs;
 mod text;
+mod whole;
 
 pub use stubs::{lower_cold_stub, lower_enter, lower_list_entry, lower_missing};
 

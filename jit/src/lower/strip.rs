@@ -1,84 +1,21 @@
-//! Integers that Numbers are, and loops that are paid for ahead: how far they may go, and what they owe.
+//! Loops that are paid for ahead: how far they may go, and what they owe.
 
 use super::Lower;
-use crate::ir::{ChargeTurns, CompareOp, InstId, LoopLimit, Op, StateId, ValueId};
+use crate::ir::{ChargeTurns, InstId, LoopLimit, Op, StateId, ValueId};
+use crate::whole::constant_integer;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 /// Bounds beyond this are taken for this.
 const MOST_BOUND: i64 = 1 << 40;
 
 impl Lower<'_, '_> {
-    /// The constant integer that a Number is.
-    fn constant_integer(&self, value: ValueId) -> Option<i64> {
-        let number = self.f.as_constant(value)?.value.as_number()?;
-        let is_integer = number.fract() == 0.0 && number.abs() < (1u64 << 53) as f64;
-        is_integer.then_some(number as i64)
-    }
-
     /// Is the integer the constant 1?
     fn is_one(&self, value: ValueId) -> bool {
         match self.f.as_inst(value).map(|inst| &inst.op) {
-            Some(Op::ToIndex { a }) => self.constant_integer(*a) == Some(1),
+            Some(Op::ToIndex { a }) => constant_integer(self.f, *a) == Some(1),
             _ => false,
         }
-    }
-
-    /// A Number without its fraction, as an integer; of a NaN 0.
-    pub(super) fn integer_of(&mut self, value: ValueId) -> Value {
-        if let Some(whole) = self.constant_integer(value) {
-            return self.b.ins().iconst(types::I64, whole);
-        }
-        match self.whole.get(&value) {
-            Some(&whole) => whole,
-            None => {
-                let number = self.float(value);
-                self.b.ins().fcvt_to_sint_sat(types::I64, number)
-            }
-        }
-    }
-
-    /// Gives a Number that is this integer.
-    pub(super) fn give_whole(&mut self, id: InstId, whole: Value) {
-        let number = self.b.ins().fcvt_from_sint(types::F64, whole);
-        if let Some(result) = self.f.inst(id).result {
-            self.whole.insert(result, whole);
-        }
-        self.give(id, number);
-    }
-
-    pub(super) fn is_whole(&mut self, id: InstId, a: ValueId, least: i64, most: i64) {
-        if let Some(known) = crate::whole::constant_integer(self.f, a) {
-            let is = self.b.ins().iconst(types::I8, i64::from((least..=most).contains(&known)));
-            return self.give(id, is);
-        }
-        let whole = self.integer_of(a);
-        let above_least = self.b.ins().iadd_imm_s(whole, -least);
-        let span = self.b.ins().iconst(types::I64, most - least);
-        let mut is = self.b.ins().icmp(IntCC::UnsignedLessThanOrEqual, above_least, span);
-        if !self.whole.contains_key(&a) {
-            // The bits, so that the negative zero is none.
-            let back = self.b.ins().fcvt_from_sint(types::F64, whole);
-            let back = self.b.ins().bitcast(types::I64, MemFlagsData::new(), back);
-            let number = self.bits(a);
-            let same = self.b.ins().icmp(IntCC::Equal, back, number);
-            is = self.b.ins().band(is, same);
-        }
-        self.give(id, is);
-    }
-
-    pub(super) fn compare_index(&mut self, id: InstId, op: CompareOp, a: ValueId, b: ValueId) {
-        let (a, b) = (self.value(a), self.value(b));
-        let condition = match op {
-            CompareOp::Equal => IntCC::Equal,
-            CompareOp::NotEqual => IntCC::NotEqual,
-            CompareOp::Less => IntCC::SignedLessThan,
-            CompareOp::LessEqual => IntCC::SignedLessThanOrEqual,
-            CompareOp::Greater => IntCC::SignedGreaterThan,
-            CompareOp::GreaterEqual => IntCC::SignedGreaterThanOrEqual,
-        };
-        let result = self.b.ins().icmp(condition, a, b);
-        self.give(id, result);
     }
 
     fn least(&mut self, a: Value, b: Value) -> Value {
@@ -122,7 +59,7 @@ impl Lower<'_, '_> {
     /// counts down) at the start of a turn; and if there is any, if that is not known.
     fn tested_end(&mut self, it: &LoopLimit) -> (Value, Option<Value>) {
         let is_integer =
-            self.constant_integer(it.bound).is_some() || self.whole.contains_key(&it.bound);
+            constant_integer(self.f, it.bound).is_some() || self.whole.contains_key(&it.bound);
         let mut end = self.integer_of(it.bound);
         let mut exists = None;
         // Integers below a number are those below its ceiling; integers up to a number are those below its

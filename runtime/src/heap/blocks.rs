@@ -8,6 +8,7 @@
 //!
 //! Blocks of more than [`MAX`] bytes come from the allocator of the program.
 
+use super::pages;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::ptr::null_mut;
@@ -29,9 +30,6 @@ const BATCH: usize = 256;
 /// The first slab of a thread, and the largest; each is twice as large as the one before.
 const FIRST_SLAB: usize = 64 << 10;
 const MAX_SLAB: usize = 8 << 20;
-
-/// Slabs from this size on begin at a multiple of it, and are made of pages of this size.
-const LARGE_PAGE: usize = 2 << 20;
 
 /// A block that nobody uses: two words of it.
 struct Free {
@@ -151,18 +149,17 @@ fn take_shared(size: usize) -> List {
 }
 
 fn new_slab(size: usize) -> Slab {
-    let align = if size > LARGE_PAGE { LARGE_PAGE } else { STEP };
+    // Large slabs are made of large pages.
+    let align = if size > pages::LARGE { pages::LARGE } else { STEP };
     let layout = Layout::from_size_align(size, align).expect("slabs are small multiples");
     // SAFETY: the size is not 0.
     let start = unsafe { alloc(layout) };
     if start.is_null() {
         handle_alloc_error(layout);
     }
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    if size > LARGE_PAGE {
-        // SAFETY: the pages are ours and hold nothing; it is only said how they are to be made. Where the system does
-        // not want to, nothing has changed.
-        unsafe { libc::madvise(start.cast(), size, libc::MADV_HUGEPAGE) };
+    if align == pages::LARGE {
+        // SAFETY: the slab is ours, so long, and begins where it was asked to.
+        unsafe { pages::prefer_large(start, size) };
     }
     Slab { next: start as usize, end: start as usize + size }
 }

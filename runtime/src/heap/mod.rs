@@ -14,6 +14,7 @@
 pub(crate) mod blocks;
 pub mod collect;
 pub mod copy;
+pub(crate) mod pages;
 pub mod space;
 
 use crate::value::Value;

@@ -6,7 +6,7 @@
 //!
 //! Invariant: `start..top` of every chunk is a gapless row of objects.
 
-use super::{Header, read_word, tag, write_word};
+use super::{Header, pages, read_word, tag, write_word};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ pub(super) const MAX_CHUNK: usize = 512 << 10;
 
 /// Chunks of spaces that have many of this size: what the system maps at once, if it is asked to. Memory in pages of the
 /// usual size costs a fault for each page at first, and misses of the processor's table of pages later.
-const HUGE_CHUNK: usize = 2 << 20;
+const HUGE_CHUNK: usize = pages::LARGE;
 
 /// Spaces of at least this many bytes have huge chunks.
 const HUGE_MIN: usize = 4 * HUGE_CHUNK;
@@ -90,29 +90,11 @@ fn allocate(layout: Layout) -> *mut u8 {
         handle_alloc_error(layout);
     }
     // Large objects do not get large pages: an array that grows would be copied from one to the next.
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     if layout.align() == HUGE_CHUNK {
-        // SAFETY: the block is ours, and starts at a multiple of its size. The answer does not matter.
-        unsafe { libc::madvise(block.cast(), layout.size(), libc::MADV_HUGEPAGE) };
+        // SAFETY: the block is ours, and so long.
+        unsafe { pages::prefer_large(block, layout.size()) };
     }
     block
-}
-
-/// Tells the allocator of the C library to keep memory that is given back, as far as it can be told. By
-/// default it returns the end of its heap to the system each time, and a process that grows and shrinks by
-/// a message pays for fresh pages at every turn. For programs of our own, which do nothing else.
-pub(crate) fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        const KEPT: libc::c_int = 64 << 20;
-        /// Beyond this, a block comes from the system and goes back to it.
-        const OWN_PAGES: libc::c_int = 4 << 20;
-        // SAFETY: these settings may be changed at any time; they only say when memory goes back.
-        unsafe {
-            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-            libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES);
-        }
-    }
 }
 
 /// Chunks of the largest sizes that this thread keeps for reuse: collections give back and take many,

@@ -63,7 +63,9 @@ impl Sample {
 
     /// Work for each nanosecond of processor time since an earlier sample.
     fn rate(self, since: Sample) -> f64 {
-        let (work, busy) = (self.work - since.work, self.busy.saturating_sub(since.busy));
+        // Each is read at another moment, so either may be behind what another worker has seen.
+        let work = self.work.saturating_sub(since.work);
+        let busy = self.busy.saturating_sub(since.busy);
         work as f64 / busy.max(1) as f64
     }
 
